@@ -1,0 +1,54 @@
+/* file.h: reading files by position or by mapping, and writing files that appear whole or not at all. */
+#ifndef SUAN_BASE_FILE_H
+#define SUAN_BASE_FILE_H
+
+#include "base/error.h"
+
+typedef struct suan__file {
+    int fd; /* -1: closed */
+    uint64_t size;
+    char *path; /* owned, for messages */
+} suan__file;
+
+/* Opens a regular file for reading (a directory, a FIFO, a device is an error). */
+suan_status suan__file_open(suan__file *f, const char *path, suan_error *err);
+void suan__file_close(suan__file *f); /* a zeroed (fd 0 with path NULL) or closed one is fine */
+/* Reads exactly n bytes at offset; a short file is SUAN_EIO "... shrank". */
+suan_status suan__file_read(const suan__file *f, uint64_t offset, void *dst, size_t n, suan_error *err);
+/* Reads a whole file of at most max bytes into suan__malloc'ed memory with a NUL behind it (not counted in *n). */
+suan_status suan__file_slurp(const char *path, uint64_t max, char **data, size_t *n, suan_error *err);
+/* As slurp, from an open descriptor that may be a pipe (stdin). `name` is for messages. */
+suan_status suan__fd_slurp(int fd, const char *name, uint64_t max, char **data, size_t *n, suan_error *err);
+
+/* Maps a whole file read-only. A file that shrinks afterwards: reads of what is gone would raise SIGBUS. Once the process called
+ * suan__map_guard_install(), they read zeros instead and the map is marked: suan__map_failed() turns true. */
+typedef struct suan__map {
+    const unsigned char *data;
+    uint64_t size;
+    int slot; /* place in the guard's table, -1: none */
+} suan__map;
+suan_status suan__map_open(suan__map *m, const suan__file *f, suan_error *err);
+void suan__map_close(suan__map *m);
+bool suan__map_failed(const suan__map *m);
+suan_status suan__map_guard_install(suan_error *err);
+
+/* A file that is written beside its place (".NAME.tmp-XXXXXX"), fsynced and renamed by commit; abort (or a killed process) leaves the old
+ * one. */
+typedef struct suan__out {
+    int fd;
+    char *path, *temp_path;
+    uint64_t offset;
+    unsigned char *buffer;
+    size_t n_buffered;
+} suan__out;
+suan_status suan__out_open(suan__out *o, const char *path, suan_error *err);
+suan_status suan__out_write(suan__out *o, const void *data, size_t n, suan_error *err);
+suan_status suan__out_commit(suan__out *o, suan_error *err); /* closes, also on failure */
+void suan__out_abort(suan__out *o);                          /* after commit: nothing */
+
+bool suan__is_directory(const char *path);
+bool suan__path_exists(const char *path);
+/* dir + "/" + name in suan__malloc'ed memory; SUAN_EFORMAT when name is empty, ".", "..", absolute or holds '/' , '\\' or NUL. */
+suan_status suan__path_join_name(char **path, const char *dir, const char *name, size_t n_name, suan_error *err);
+
+#endif
