@@ -25,9 +25,14 @@ suan_status suan__fail(suan_error *err, suan_status status, const char *format, 
 /* The same with a byte offset. */
 suan_status suan__fail_at(suan_error *err, suan_status status, int64_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Puts "prefix: " before the message that is already in *err; returns err->status (SUAN_EINTERNAL if err is NULL is never returned: the
- * status given is). */
+/* Puts "prefix: " before the message that is already in *err and returns err->status. When err is NULL or was never filled (its status is
+ * SUAN_OK), the status given is returned. */
 suan_status suan__fail_prefix(suan_error *err, suan_status status, const char *prefix);
+
+/* What makes messages safe to show, shared with the log. format: at most capacity - 1 bytes into s, cleaned; returns their number. clean: s
+ * holds n bytes and room for a NUL; replaces as described above, drops an unfinished last character when is_cut; returns the new n. */
+size_t suan__message_format(char *s, size_t capacity, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+size_t suan__message_clean(char *s, size_t n, bool is_cut);
 
 #define SUAN_CHECK(cond, status_, ...)                                                    \
     do {                                                                                  \
