@@ -1,0 +1,172 @@
+/* model.h: a model as the engine sees it: hyperparameters, bound and packed weights, and the forward pass of one step.
+ *
+ * A family (llama.c, qwen.c, deepseek.c) is one row of suan__families: how its hyperparameters are read from either container, which
+ * tensors it has, and what a layer computes, put together from the shared parts of graph.h. Nothing outside src/model knows families by
+ * name.
+ */
+#ifndef SUAN_MODEL_MODEL_H
+#define SUAN_MODEL_MODEL_H
+
+#include <stdatomic.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+#include "formats/checkpoint.h"
+#include "kernels/kernels.h"
+
+typedef enum suan__rope_style { SUAN__ROPE_HALF = 0, SUAN__ROPE_INTERLEAVED } suan__rope_style;
+typedef enum suan__gating { SUAN__GATING_SOFTMAX = 1, SUAN__GATING_SIGMOID = 2 } suan__gating;
+typedef enum suan__group_score { SUAN__GROUP_MAX = 0, SUAN__GROUP_TOP2 } suan__group_score;
+
+/* config.json key / GGUF key (behind "<arch>.") in the comments. */
+typedef struct suan__hparams {
+    uint32_t n_layer;     /* num_hidden_layers / block_count - nextn_predict_layers */
+    uint32_t n_embd;      /* hidden_size / embedding_length */
+    uint32_t n_vocab;     /* vocab_size / rows of token_embd */
+    uint32_t n_ctx_train; /* max_position_embeddings / context_length */
+    uint32_t n_head;      /* num_attention_heads / attention.head_count */
+    uint32_t n_head_kv;   /* num_key_value_heads / attention.head_count_kv; 1 for MLA */
+    uint32_t head_dim;    /* head_dim / attention.key_length; MLA: kv_lora + rope, the width of a cached row */
+    uint32_t n_ff;        /* intermediate_size / feed_forward_length (dense layers) */
+    uint32_t n_nextn;     /* num_nextn_predict_layers / nextn_predict_layers: modules behind the trunk, not run here */
+    float rms_eps;        /* rms_norm_eps / attention.layer_norm_rms_epsilon */
+    float attn_scale;     /* what scores are multiplied by */
+    bool has_qkv_bias, has_qk_norm, tied;
+
+    /* RoPE */
+    suan__rope_style rope_style;
+    uint32_t n_rot;     /* values of a head that are rotated */
+    double rope_theta;  /* rope_theta / rope.freq_base */
+    double rope_factor; /* what cos and sin are multiplied by (YaRN's magnitude); 1 for none */
+    float *rope_freq;   /* f_j, n_rot / 2 of them, scaling applied; in the model's arena */
+
+    /* MLA (kv_lora 0: none) */
+    uint32_t q_lora;            /* q_lora_rank / attention.q_lora_rank; 0: one plain query matrix */
+    uint32_t kv_lora;           /* kv_lora_rank */
+    uint32_t nope, rope, v_dim; /* qk_nope_head_dim, qk_rope_head_dim, v_head_dim */
+    float inner_eps;            /* of q_a and kv_a norms: 1e-6 as in the reference, whatever rms_eps is */
+
+    /* mixture of experts (n_expert 0: none) */
+    uint32_t n_expert, n_expert_used, n_expert_shared; /* n_routed_experts or num_experts; num_experts_per_tok; n_shared_experts */
+    uint32_t n_ff_exp;                                 /* moe_intermediate_size / expert_feed_forward_length */
+    uint32_t n_group, n_group_used;                    /* n_group, topk_group; 1 and 1 for none */
+    suan__group_score group_score;
+    suan__gating gating;
+    bool norm_topk;          /* norm_topk_prob / expert_weights_norm */
+    float norm_topk_epsilon; /* added to the sum: 1e-20 for sigmoid routers, 0 otherwise */
+    float expert_scale;      /* routed_scaling_factor / expert_weights_scale */
+    bool *layer_is_moe;      /* [n_layer], in the model's arena; NULL without experts */
+} suan__hparams;
+
+/* A matrix [n_slices][n_rows][n_cols] packed in panels (kernels.h), ready for matmul. data NULL: the model has none. */
+typedef struct suan__weight {
+    suan__dtype type;        /* of the packed data */
+    uint32_t n_rows, n_cols; /* outputs, inputs */
+    uint32_t n_slices;       /* experts or heads; 1 for a plain matrix */
+    size_t slice_bytes;
+    unsigned char *data;
+    bool exact;       /* meets f32 activations whatever the session asks for (router) */
+    const char *name; /* of the first tensor it came from, for messages */
+} suan__weight;
+
+typedef struct suan__layer {
+    float *attn_norm, *ffn_norm; /* [n_embd] */
+    suan__weight wq, wk, wv, wo;
+    float *bq, *bk, *bv;                        /* biases or NULL */
+    float *q_norm, *k_norm;                     /* [head_dim] or NULL */
+    suan__weight wq_a, wq_b;                    /* MLA with q_lora; without: wq */
+    float *q_a_norm;                            /* [q_lora] */
+    suan__weight wkv_a;                         /* [kv_lora + rope, n_embd] */
+    float *kv_a_norm;                           /* [kv_lora] */
+    suan__weight wk_b;                          /* n_head slices [kv_lora, nope]: q_nope to the latent */
+    suan__weight wv_b;                          /* n_head slices [v_dim, kv_lora]: the latent to values */
+    suan__weight gate, up, down;                /* dense, or the shared expert of a MoE layer */
+    suan__weight router;                        /* [n_expert, n_embd]; data NULL: a dense layer */
+    float *router_bias;                         /* [n_expert] or NULL: selection only */
+    suan__weight gate_exps, up_exps, down_exps; /* n_expert slices */
+} suan__layer;
+
+typedef struct suan__family suan__family;
+
+typedef struct suan__model {
+    const suan__family *family;
+    suan__hparams hp;
+    char *name;       /* general.name or the directory's name */
+    const char *arch; /* GGUF's name of the architecture */
+    const suan__kernels *kernels;
+    suan__pool *pool;
+    suan__arena arena; /* names, norms, layers */
+    suan__layer *layers;
+    suan__weight embd; /* [n_vocab, n_embd]; rows are expanded one by one, and it is the head of a tied model */
+    suan__weight head; /* [n_vocab, n_embd]; data is embd's when tied */
+    float *out_norm;
+    unsigned char *pages; /* all packed weights */
+    size_t pages_bytes;
+    uint64_t n_params;
+} suan__model;
+
+/* ---- reading: no weights touched
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The family that a checkpoint belongs to (SUAN_EUNSUPPORTED names the architecture and lists those known), and its hyperparameters, all
+ * relations between them checked. arena: where hp's tables go. */
+suan_status suan__family_find(const suan__family **family, const suan__checkpoint *ck, suan_error *err);
+suan_status suan__hparams_read(suan__hparams *hp, const suan__family *family, const suan__checkpoint *ck, suan__arena *arena,
+                               suan_error *err);
+/* GGUF's name of the architecture ("deepseek2"). */
+const char *suan__family_arch(const suan__family *family);
+
+/* Checks that every tensor of the graph is there with its shape and a usable type; adds up what packed weights take. as_type: compute as if
+ * every block-quantisable matrix were of this type (for "what would fit"), -1: as stored. */
+suan_status suan__model_measure(const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck, int as_type,
+                                uint64_t *weight_bytes, uint64_t *n_params, suan_error *err);
+/* Bytes of cache for n_ctx positions, and of the buffers of a session. */
+uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv);
+uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, int n_threads);
+
+/* ---- loading
+ * ------------------------------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef void suan__progress_fn(void *ctx, uint64_t done, uint64_t total);
+/* Binds and packs all weights on the pool (borrowed until free). On failure *model is NULL. */
+suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, const suan__kernels *kernels, suan__pool *pool,
+                             suan__progress_fn *progress, void *progress_ctx, suan_error *err);
+void suan__model_free(suan__model *model);
+
+/* ---- the cache
+ * ----------------------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* GQA: keys in panels, k[layer][kv head][position / 16][head_dim][16]; values in rows, v[layer][kv head][position][head_dim].
+ * MLA: rows [layer][position][kv_lora + rope] in k, stored once; v is NULL. Elements f32 or f16. */
+typedef struct suan__kv {
+    suan__dtype type; /* SUAN__F32 or SUAN__F16 */
+    uint32_t n_ctx;   /* rounded up to 256 */
+    unsigned char *k, *v;
+    size_t k_layer_bytes, v_layer_bytes;
+    size_t bytes; /* of the one allocation behind k */
+} suan__kv;
+suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err);
+void suan__kv_free(suan__kv *kv);
+
+/* ---- a step
+ * ---------------------------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Buffers for steps of up to max_tokens tokens, made once a session. */
+typedef struct suan__step suan__step;
+suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, suan_error *err);
+void suan__step_free(suan__step *step);
+
+/* Rows of logits: f(ctx, i_row, logits [n_vocab]) is called on the calling thread, in order; other than 0 stops with SUAN_STOPPED. */
+typedef int suan__row_fn(void *ctx, uint32_t i_row, const float *logits);
+
+/* Runs the tokens ids[0..n_tokens) (inside the vocabulary) at positions pos0.. through the model, fills the cache at those positions, and
+ * leaves the last row's logits in suan__step_logits (want_logits). on_row: also hand out each row's. Positions pos0 + n_tokens <=
+ * kv->n_ctx. cancel (may be NULL) is looked at between layers: SUAN_STOPPED. Allocates nothing. */
+suan_status suan__step_run(suan__step *step, suan__kv *kv, const int32_t *ids, uint32_t n_tokens, uint32_t pos0, bool exact,
+                           bool want_logits, suan__row_fn *on_row, void *ctx, const atomic_bool *cancel, suan_error *err);
+const float *suan__step_logits(const suan__step *step);
+
+#endif
