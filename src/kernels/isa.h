@@ -1,0 +1,19 @@
+/* isa.h: how the variants for an instruction set join the table: each level has one function that overlays its entries on the table that
+ * the levels below it have filled. The build defines SUAN__HAVE_<LEVEL> for the levels that it compiles. */
+#ifndef SUAN_KERNELS_ISA_H
+#define SUAN_KERNELS_ISA_H
+
+#include "kernels/kernels.h"
+
+/* C fills every entry; AVX2 (with FMA and F16C) overlays C; AVX-512 (F, BW, VL, DQ, VNNI) overlays AVX2; NEON overlays C. They set name. */
+void suan__kernels_fill_c(suan__kernels *t);
+void suan__kernels_overlay_avx2(suan__kernels *t);
+void suan__kernels_overlay_avx512(suan__kernels *t);
+void suan__kernels_overlay_neon(suan__kernels *t);
+
+/* What the processor and the operating system let a program use. */
+bool suan__cpu_has_avx2(void);   /* AVX2, FMA, F16C and saved YMM state */
+bool suan__cpu_has_avx512(void); /* the above, F, BW, VL, DQ, VNNI and saved ZMM state */
+bool suan__cpu_has_neon(void);   /* AArch64: always */
+
+#endif
