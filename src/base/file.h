@@ -15,13 +15,16 @@ suan_status suan__file_open(suan__file *f, const char *path, suan_error *err);
 void suan__file_close(suan__file *f); /* a zeroed (fd 0 with path NULL) or closed one is fine */
 /* Reads exactly n bytes at offset; a short file is SUAN_EIO "... shrank". */
 suan_status suan__file_read(const suan__file *f, uint64_t offset, void *dst, size_t n, suan_error *err);
-/* Reads a whole file of at most max bytes into suan__malloc'ed memory with a NUL behind it (not counted in *n). */
+/* Reads a whole file of at most max bytes (SUAN_ELIMIT when it has more) into suan__malloc'ed memory with a NUL behind it (not counted in
+ * *n). */
 suan_status suan__file_slurp(const char *path, uint64_t max, char **data, size_t *n, suan_error *err);
 /* As slurp, from an open descriptor that may be a pipe (stdin). `name` is for messages. */
 suan_status suan__fd_slurp(int fd, const char *name, uint64_t max, char **data, size_t *n, suan_error *err);
 
 /* Maps a whole file read-only. A file that shrinks afterwards: reads of what is gone would raise SIGBUS. Once the process called
- * suan__map_guard_install(), they read zeros instead and the map is marked: suan__map_failed() turns true. */
+ * suan__map_guard_install(), they read zeros instead and the map is marked: suan__map_failed() turns true.
+ * (What a cut takes from the last page that is left reads as zeros without any signal, and is not noticed.) At most 1024 maps at a time
+ * (SUAN_ELIMIT). */
 typedef struct suan__map {
     const unsigned char *data;
     uint64_t size;
@@ -33,7 +36,8 @@ bool suan__map_failed(const suan__map *m);
 suan_status suan__map_guard_install(suan_error *err);
 
 /* A file that is written beside its place (".NAME.tmp-XXXXXX"), fsynced and renamed by commit; abort (or a killed process) leaves the old
- * one. */
+ * one. A symbolic link stays, what it points to is replaced; the permissions of an old file are kept. A path that is no regular file (a
+ * FIFO, a device, /dev/stdout) is written directly. After an error of write, commit fails too. */
 typedef struct suan__out {
     int fd;
     char *path, *temp_path;

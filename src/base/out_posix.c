@@ -95,12 +95,17 @@ fail:
     return status;
 }
 
+/* A failed write closes the descriptor, so that a caller that overlooks the error cannot commit a file with a hole. */
 static suan_status write_all(suan__out *o, const unsigned char *p, size_t n, suan_error *err) {
     while (n > 0) {
         ssize_t done = write(o->fd, p, n < WRITE_MAX ? n : WRITE_MAX);
         if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return fail_errno(err, o->path, "write", errno);
-        if (done == 0) return suan__fail(err, SUAN_EIO, "%s: cannot write: no byte was taken", o->path);
+        if (done <= 0) {
+            int e = done < 0 ? errno : EIO;
+            close(o->fd);
+            o->fd = -1;
+            return fail_errno(err, o->path, "write", e);
+        }
         p += done;
         n -= (size_t)done;
     }
@@ -115,6 +120,7 @@ static suan_status flush(suan__out *o, suan_error *err) {
 
 suan_status suan__out_write(suan__out *o, const void *data, size_t n, suan_error *err) {
     SUAN_CHECK(o->path, SUAN_EINVAL, "the output file is closed");
+    SUAN_CHECK(o->fd >= 0, SUAN_EIO, "%s: an earlier write failed", o->path);
     SUAN_CHECK(n <= INT64_MAX - o->offset, SUAN_ERANGE, "%s: no file holds that many bytes", o->path);
     if (n > BUFFER_BYTES - o->n_buffered) SUAN_TRY(flush(o, err));
     if (n >= BUFFER_BYTES) {
@@ -144,6 +150,7 @@ static suan_status sync_directory(const char *path, suan_error *err) {
 suan_status suan__out_commit(suan__out *o, suan_error *err) {
     suan_status status;
     SUAN_CHECK(o->path, SUAN_EINVAL, "the output file is closed");
+    SUAN_CHECK_GOTO(o->fd >= 0, SUAN_EIO, "%s: an earlier write failed", o->path);
     SUAN_TRY_GOTO(flush(o, err));
     if (fsync(o->fd) != 0 && (o->temp_path || (errno != EINVAL && errno != ENOTSUP && errno != EROFS))) {
         status = fail_errno(err, o->path, "sync", errno);

@@ -1,4 +1,4 @@
-/* thread_linux.c: the pool, its barrier and how many threads make sense here.
+/* thread_linux.c: the pool and its barrier.
  *
  * Everything waits on one kind of object, a 32-bit generation that only grows. Who waits spins for a while, then counts itself among the
  * sleepers and asks the kernel to sleep as long as the generation is the old one; who advances it enters the kernel only when there are
@@ -11,16 +11,13 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
-#include "base/file.h"
+#include "base/cpus.h"
 #include "base/memory.h"
 
 enum { SPIN_NS = 20000, SPIN_PAUSES = 16, STACK_BYTES = 2 << 20 };
@@ -87,13 +84,13 @@ struct suan__pool {
     gate start;                                  /* opened by the caller: a run begins, or the end */
     gate barrier;                                /* opened by the last thread that arrives */
     _Alignas(SUAN__ALIGN) _Atomic int n_arrived; /* a line of its own: every arrival writes it */
+    _Atomic uint64_t n_barriers;
     _Alignas(SUAN__ALIGN) int n_threads;
     int n_started; /* workers that exist, below n_threads only while the pool is made */
     bool may_spin;
     bool is_ending;    /* this, fn and ctx are written before `start` opens */
     suan__pool_fn *fn; /* borrowed for the run */
     void *ctx;
-    _Atomic uint64_t n_barriers;
     worker workers[]; /* [n_threads - 1] */
 };
 
@@ -149,8 +146,6 @@ static int start_worker(worker *w) {
     return failure;
 }
 
-static cpu_set_t *affinity(size_t *bytes, int *n_cpus);
-
 suan_status suan__pool_create(suan__pool **pool, int n_threads, suan_error *err) {
     *pool = NULL;
     if (n_threads == 0) n_threads = suan__threads_default();
@@ -160,11 +155,8 @@ suan_status suan__pool_create(suan__pool **pool, int n_threads, suan_error *err)
     suan__pool *p = suan__malloc_aligned(bytes);
     SUAN_CHECK(p, SUAN_ENOMEM, "out of memory for a pool of %d threads", n_threads);
     memset(p, 0, bytes);
-    int n_cpus;
-    size_t n_mask;
-    suan__free(affinity(&n_mask, &n_cpus));
     p->n_threads = n_threads;
-    p->may_spin = n_threads <= n_cpus; /* with more threads than processors, spinning keeps away the one that is waited for */
+    p->may_spin = n_threads <= suan__cpus_allowed(); /* with more threads than processors, spinning keeps away the one that is waited for */
     for (; p->n_started < n_threads - 1; p->n_started++) {
         worker *w = &p->workers[p->n_started];
         *w = (worker){.pool = p, .i_thread = p->n_started + 1};
@@ -194,78 +186,4 @@ int suan__pool_n_threads(const suan__pool *pool) {
 
 uint64_t suan__pool_n_barriers(const suan__pool *pool) {
     return atomic_load_explicit(&pool->n_barriers, memory_order_relaxed);
-}
-
-/* ---- how many threads ---- */
-
-enum { N_CPUS_MAX = 1 << 16, HYPER_THREADS_CORES = 4 };
-
-/* The processors we may run on; owned by the caller afterwards. NULL, with *n_cpus those online, when the kernel does not say. */
-static cpu_set_t *affinity(size_t *bytes, int *n_cpus) {
-    for (size_t n = 1024; n <= N_CPUS_MAX; n *= 2) {
-        *bytes = CPU_ALLOC_SIZE(n);
-        cpu_set_t *set = suan__calloc(1, *bytes);
-        if (!set) break;
-        if (sched_getaffinity(0, *bytes, set) == 0) {
-            *n_cpus = CPU_COUNT_S(*bytes, set);
-            return set;
-        }
-        suan__free(set);
-        if (errno != EINVAL) break; /* EINVAL: the kernel's mask is longer */
-    }
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    *bytes = 0;
-    *n_cpus = online > 0 && online <= N_CPUS_MAX ? (int)online : 1;
-    return NULL;
-}
-
-/* Whether a list like "0-1,64" (or "0,64") names a processor that is below `cpu` and in the set: then its core is counted already. */
-static bool core_is_counted(const char *list, int cpu, const cpu_set_t *set, size_t bytes) {
-    for (const char *p = list; *p >= '0' && *p <= '9';) {
-        long range[2] = {0, 0};
-        int n_ends = 0;
-        do {
-            if (n_ends) p++; /* '-' */
-            long v = 0;
-            for (; *p >= '0' && *p <= '9'; p++)
-                if (v < N_CPUS_MAX) v = v * 10 + (*p - '0');
-            range[n_ends++] = v;
-        } while (n_ends < 2 && *p == '-');
-        if (n_ends == 1) range[1] = range[0];
-        for (long i = range[0]; i <= range[1] && i < cpu; i++)
-            if (CPU_ISSET_S((size_t)i, bytes, set)) return true;
-        if (*p == ',') p++;
-    }
-    return false;
-}
-
-static int count_cores(const cpu_set_t *set, size_t bytes, int n_cpus) {
-    int n_cores = 0, n_seen = 0;
-    for (int cpu = 0; n_seen < n_cpus; cpu++) {
-        if (!CPU_ISSET_S((size_t)cpu, bytes, set)) continue;
-        n_seen++;
-        char path[96], list[256];
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-        FILE *f = fopen(path, "re");
-        bool is_counted = f && fgets(list, sizeof list, f) && core_is_counted(list, cpu, set, bytes);
-        if (f) fclose(f);
-        n_cores += !is_counted;
-    }
-    return n_cores;
-}
-
-int suan__threads_default(void) {
-    size_t bytes;
-    int n;
-    cpu_set_t *set = affinity(&bytes, &n);
-    if (set && n > HYPER_THREADS_CORES) {
-        int n_cores = count_cores(set, bytes, n);
-        if (n_cores > HYPER_THREADS_CORES) n = n_cores;
-    }
-    suan__free(set);
-    /* Whole processors only: a thread that is throttled in the middle of a period holds up all others at the next barrier. */
-    uint64_t quota = suan__cgroup_cpu_quota("") / 1000;
-    if (quota < (uint64_t)n) n = (int)quota;
-    if (n > SUAN__MAX_THREADS) n = SUAN__MAX_THREADS;
-    return n < 1 ? 1 : n;
 }
