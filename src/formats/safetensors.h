@@ -12,6 +12,8 @@
 #include "formats/tensor.h"
 
 #define SUAN__SAFETENSORS_MAX_HEADER 100000000u
+#define SUAN__SAFETENSORS_MAX_TENSORS 262144u /* in one file; the largest published models have some 200,000 in all their files */
+#define SUAN__SAFETENSORS_MAX_NAME 1024u      /* bytes of a tensor name */
 
 typedef struct suan__safetensors {
     uint64_t data_offset; /* 8 + header length */
@@ -27,8 +29,9 @@ suan_status suan__safetensors_parse(suan__safetensors *s, suan__arena *arena, co
 /* Reads length and header from the file and parses. */
 suan_status suan__safetensors_open(suan__safetensors *s, suan__arena *arena, const suan__file *f, suan_error *err);
 
-/* Writing: declare all tensors (name, dtype name as safetensors spells it, shape outermost first), begin (writes the header), then the data
- * in the same order, then suan__out_commit. The sum of what is written is checked by finish. */
+/* Writing: write_header with all tensors (name, dtype name as safetensors spells it, shape outermost first), then suan__out_write the data
+ * in the same order and without gaps, then write_finish with the same arguments: it compares what was written with what was announced and
+ * commits. The output must be freshly opened. n_bytes is checked against dtype and shape. */
 typedef struct suan__st_entry {
     const char *name;
     const char *dtype;
@@ -38,7 +41,14 @@ typedef struct suan__st_entry {
 } suan__st_entry;
 suan_status suan__safetensors_write_header(suan__out *o, const suan__st_entry *entries, size_t n,
                                            const char *const *metadata /* key, value, ..., NULL; or NULL */, suan_error *err);
+suan_status suan__safetensors_write_finish(suan__out *o, const suan__st_entry *entries, size_t n, const char *const *metadata,
+                                           suan_error *err);
+/* The same header (8 bytes of length and the padded JSON) appended to a buffer. */
+suan_status suan__safetensors_format_header(suan__buf *b, const suan__st_entry *entries, size_t n, const char *const *metadata,
+                                            suan_error *err);
 /* "F32" for SUAN__F32 and so on; NULL for types that safetensors does not have. */
 const char *suan__safetensors_dtype_name(suan__dtype type);
+/* The other way; false for a name that is none. */
+bool suan__safetensors_dtype_from_name(const char *name, suan__dtype *type);
 
 #endif
