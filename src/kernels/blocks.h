@@ -10,8 +10,8 @@
 #include "base/dtype.h"
 
 typedef struct suan__field {
-    uint8_t offset;  /* bytes from the block's start in the file; behind the last field: 0 with n_units 0 */
-    uint8_t unit;    /* bytes: 4 for byte arrays, 2 for halves, 1 for an exponent */
+    uint8_t offset; /* bytes from the block's start in the file; behind the last field: 0 with n_units 0 */
+    uint8_t unit;   /* bytes: 4 for byte arrays, 2 for halves, 1 for an exponent */
     uint8_t n_units;
 } suan__field;
 
@@ -41,8 +41,8 @@ static inline void suan__q3k_scales(const uint8_t *s, int8_t scale[16]) {
 extern const int8_t suan__iq4_values[16];
 extern const int8_t suan__fp4_values[16];
 
-/* A block's integers. The value of element i is d * w[i] - dmin * m[i / 16] for K-quants, d * w[i] + min for Q4_1 and Q5_1, d * w[i] for the
- * rest; sub-scales are multiplied into w (at most 4096 in size). block: as in a file. Integer types of SUAN__WEIGHT_MAP only. */
+/* A block's integers. The value of element i is d * w[i] - dmin * m[i / 16] for K-quants, d * w[i] + min for Q4_1 and Q5_1, d * w[i] for
+ * the rest; sub-scales are multiplied into w (at most 4096 in size). block: as in a file. Integer types of SUAN__WEIGHT_MAP only. */
 typedef struct suan__block_ints {
     int16_t w[256];
     uint8_t m[16]; /* K-quants with minimums: for each 16 elements */

@@ -2,6 +2,7 @@
 #ifndef SUAN_KERNELS_F16_H
 #define SUAN_KERNELS_F16_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
