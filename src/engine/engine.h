@@ -37,6 +37,13 @@ struct suan_session {
     struct suan__sampler *sampler; /* buffers of generate, made once */
 };
 
+/* As suan_session_feed, but a cancel stays set (generate clears it at its own end). */
+suan_status suan__session_feed(suan_session *session, const int32_t *ids, size_t n, suan_error *err);
+/* The chunk that is used for what the options ask. */
+uint32_t suan__session_chunk(uint32_t asked);
+/* The greatest context, at most `most`, whose cache takes at most `have` bytes; 0 when not even one block does. */
+uint32_t suan__context_that_fits(const suan__hparams *hp, suan_kv_type kv, uint64_t have, uint32_t most);
+
 /* Whether id ends an answer: the tokenizer's end-of-generation ids and generation_config's. */
 bool suan__model_is_eog(const suan_model *model, int32_t id);
 

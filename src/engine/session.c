@@ -1,0 +1,177 @@
+/* session.c: one sequence: its cache, its ids, feeding and rewinding. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/sampler.h"
+
+#define DEFAULT_CHUNK 256
+#define MAX_CHUNK 4096
+
+static suan__dtype kv_dtype(suan_kv_type kv) {
+    return kv == SUAN_KV_F32 ? SUAN__F32 : SUAN__F16;
+}
+
+uint32_t suan__session_chunk(uint32_t asked) {
+    return asked == 0 ? DEFAULT_CHUNK : asked;
+}
+
+/* The greatest context whose cache fits into `have` bytes, at most `most`. */
+uint32_t suan__context_that_fits(const suan__hparams *hp, suan_kv_type kv, uint64_t have, uint32_t most) {
+    if (suan__kv_bytes(hp, most, kv_dtype(kv)) <= have) return most;
+    uint32_t blocks = 0, above = most / SUAN__ATTN_BLOCK + 1;
+    while (above - blocks > 1) {
+        uint32_t middle = blocks + (above - blocks) / 2;
+        if (suan__kv_bytes(hp, middle * SUAN__ATTN_BLOCK, kv_dtype(kv)) <= have)
+            blocks = middle;
+        else
+            above = middle;
+    }
+    return blocks * SUAN__ATTN_BLOCK;
+}
+
+static suan_status choose_context(suan_session *s, const suan_session_options *o, suan_error *err) {
+    const suan__hparams *hp = &s->model->graph->hp;
+    uint64_t have = suan__memory_available(), scratch = suan__scratch_bytes(hp, s->chunk, suan__pool_n_threads(s->model->pool));
+    if (s->model->memory_bytes) {
+        uint64_t used = s->model->graph->pages_bytes, left = s->model->memory_bytes > used ? s->model->memory_bytes - used : 0;
+        if (left < have) have = left;
+    }
+    uint64_t for_cache = have > scratch ? have - scratch : 0;
+    if (o->n_ctx) {
+        uint64_t need = suan__kv_bytes(hp, o->n_ctx, kv_dtype(o->kv));
+        SUAN_CHECK(need <= for_cache, SUAN_ENOMEM,
+                   "a context of %u needs %.2f GiB for its cache and %.2f GiB for buffers, %.2f GiB are left; %u positions would fit",
+                   o->n_ctx, (double)need / (1 << 30), (double)scratch / (1 << 30), (double)have / (1 << 30),
+                   suan__context_that_fits(hp, o->kv, for_cache, o->n_ctx));
+        s->n_ctx = o->n_ctx;
+        return SUAN_OK;
+    }
+    s->n_ctx = suan__context_that_fits(hp, o->kv, for_cache, hp->n_ctx_train);
+    SUAN_CHECK(s->n_ctx, SUAN_ENOMEM, "not even %d positions of cache fit: %.2f GiB are left, buffers take %.2f GiB", SUAN__ATTN_BLOCK,
+               (double)have / (1 << 30), (double)scratch / (1 << 30));
+    return SUAN_OK;
+}
+
+suan_status suan_session_create(suan_session **session, suan_model *model, const suan_session_options *options, suan_error *err) {
+    static const suan_session_options defaults = SUAN_SESSION_OPTIONS_INIT;
+    const suan_session_options *o = options ? options : &defaults;
+    suan_status status = SUAN_OK;
+    *session = NULL;
+    SUAN_CHECK(o->kv == SUAN_KV_F16 || o->kv == SUAN_KV_F32, SUAN_EINVAL, "kv is %d, expected f16 or f32", (int)o->kv);
+    SUAN_CHECK(o->activations == SUAN_ACTIVATIONS_Q8 || o->activations == SUAN_ACTIVATIONS_EXACT, SUAN_EINVAL,
+               "activations is %d, expected q8 or exact", (int)o->activations);
+    SUAN_CHECK(o->n_ctx <= 1u << 30, SUAN_ERANGE, "n_ctx is %u, expected at most %u", o->n_ctx, 1u << 30);
+    SUAN_CHECK(o->chunk <= MAX_CHUNK, SUAN_ERANGE, "chunk is %u, expected at most %d", o->chunk, MAX_CHUNK);
+    suan_session *s = suan__calloc(1, sizeof *s);
+    SUAN_CHECK(s, SUAN_ENOMEM, "out of memory for a session");
+    s->model = model;
+    s->exact = o->activations == SUAN_ACTIVATIONS_EXACT;
+    s->chunk = suan__session_chunk(o->chunk);
+    SUAN_TRY_GOTO(choose_context(s, o, err));
+    if (s->chunk > s->n_ctx) s->chunk = s->n_ctx;
+    SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, kv_dtype(o->kv), err));
+    SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, s->chunk, err));
+    SUAN_TRY_GOTO(suan__sampler_create(&s->sampler, model->graph->hp.n_vocab, err));
+    s->ids = suan__calloc(s->n_ctx, sizeof *s->ids);
+    SUAN_CHECK_GOTO(s->ids, SUAN_ENOMEM, "out of memory for the ids of %u positions", s->n_ctx);
+    snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=none", s->exact ? "exact" : "q8",
+             o->kv == SUAN_KV_F32 ? "f32" : "f16");
+    *session = s;
+    return SUAN_OK;
+fail:
+    suan_session_close(&s);
+    return status;
+}
+
+void suan_session_close(suan_session **session) {
+    suan_session *s = *session;
+    *session = NULL;
+    if (!s) return;
+    suan__sampler_free(s->sampler);
+    suan__step_free(s->step);
+    suan__kv_free(&s->kv);
+    suan__free(s->ids);
+    suan__free(s);
+}
+
+uint32_t suan_session_n_ctx(const suan_session *session) {
+    return session->n_ctx;
+}
+uint32_t suan_session_position(const suan_session *session) {
+    return session->position;
+}
+const int32_t *suan_session_ids(const suan_session *session) {
+    return session->ids;
+}
+const char *suan_session_profile(const suan_session *session) {
+    return session->profile;
+}
+const float *suan_session_logits(const suan_session *session) {
+    return session->has_logits ? suan__step_logits(session->step) : NULL;
+}
+void suan_session_cancel(suan_session *session) {
+    atomic_store(&session->cancel, true);
+}
+
+void suan_session_on_logits(suan_session *session, suan_logits_fn *fn, void *ctx) {
+    session->on_logits = fn;
+    session->on_logits_ctx = ctx;
+}
+
+void suan_session_on_progress(suan_session *session, suan_progress_fn *fn, void *ctx) {
+    session->on_progress = fn;
+    session->on_progress_ctx = ctx;
+}
+
+suan_status suan_session_rewind(suan_session *session, uint32_t position, suan_error *err) {
+    SUAN_CHECK(position <= session->position, SUAN_ERANGE, "cannot rewind to position %u, the session is at %u", position,
+               session->position);
+    if (position < session->position) session->has_logits = false;
+    session->position = position;
+    return SUAN_OK;
+}
+
+/* One row of logits on its way to the caller's function. */
+typedef struct row_context {
+    suan_session *s;
+    const int32_t *ids;
+} row_context;
+
+static int on_row(void *ctx, uint32_t i_row, const float *logits) {
+    const row_context *r = ctx;
+    return r->s->on_logits(r->s->on_logits_ctx, r->s->position + i_row, r->ids[i_row], logits);
+}
+
+static suan_status feed_chunk(suan_session *s, const int32_t *ids, uint32_t n, bool last, suan_error *err) {
+    row_context ctx = {s, ids};
+    s->has_logits = false;
+    SUAN_TRY(suan__step_run(s->step, &s->kv, ids, n, s->position, s->exact, last, s->on_logits ? on_row : NULL, &ctx, &s->cancel, err));
+    memcpy(s->ids + s->position, ids, n * sizeof *ids);
+    s->position += n;
+    s->has_logits = last;
+    return SUAN_OK;
+}
+
+suan_status suan__session_feed(suan_session *s, const int32_t *ids, size_t n, suan_error *err) {
+    uint32_t n_vocab = s->model->graph->hp.n_vocab;
+    SUAN_CHECK(n > 0, SUAN_EINVAL, "there is no token to feed");
+    SUAN_CHECK(n <= s->n_ctx - s->position, SUAN_ECONTEXT, "%zu tokens at position %u do not fit into the context of %u", n, s->position,
+               s->n_ctx);
+    for (size_t i = 0; i < n; i++)
+        SUAN_CHECK(ids[i] >= 0 && (uint32_t)ids[i] < n_vocab, SUAN_ERANGE, "token %zu is %d, expected 0 to %u", i, ids[i], n_vocab - 1);
+    for (size_t done = 0; done < n;) {
+        SUAN_CHECK(!atomic_load(&s->cancel), SUAN_STOPPED, "stopped by the caller");
+        uint32_t chunk = n - done < s->chunk ? (uint32_t)(n - done) : s->chunk;
+        SUAN_TRY(feed_chunk(s, ids + done, chunk, done + chunk == n, err));
+        done += chunk;
+        if (s->on_progress) s->on_progress(s->on_progress_ctx, done, n);
+    }
+    return SUAN_OK;
+}
+
+suan_status suan_session_feed(suan_session *session, const int32_t *ids, size_t n, suan_error *err) {
+    suan_status status = suan__session_feed(session, ids, n, err);
+    atomic_store(&session->cancel, false);
+    return status;
+}

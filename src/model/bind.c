@@ -1,0 +1,225 @@
+/* bind.c: the walk over a model's graph that finds every tensor, checks its shape and type, and adds up what it will take. */
+#include "model/binder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+#define NAME_BYTES 160
+
+void suan__binder_init(suan__binder *b, const suan__checkpoint *ck, const suan__hparams *hp, suan__arena *arena, suan_error *err) {
+    *b = (suan__binder){.ck = ck, .hp = hp, .arena = arena, .err = err, .status = SUAN_OK, .as_type = -1};
+    b->last_vector = &b->vectors;
+    b->last_matrix = &b->matrices;
+}
+
+const suan__hparams *suan__binder_hparams(const suan__binder *b) {
+    return b->hp;
+}
+
+suan__dtype suan__packed_type(suan__dtype stored) {
+    switch (stored) {
+#define CASE(name) case SUAN__##name:
+        SUAN__WEIGHT_MAP(CASE)
+#undef CASE
+        return stored;
+    default:
+        return SUAN__F32;
+    }
+}
+
+static void *take(suan__binder *b, size_t n, size_t size) {
+    void *p = suan__arena_alloc(b->arena, n, size);
+    if (!p && b->status == SUAN_OK) b->status = suan__fail(b->err, SUAN_ENOMEM, "%s: out of memory for the list of tensors", b->ck->path);
+    return p;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void format_name(const suan__binder *b, char text[NAME_BYTES], suan__names names, uint32_t layer, uint32_t expert) {
+    const char *format = b->ck->kind == SUAN__CHECKPOINT_GGUF ? names.gguf : names.hf;
+    text[0] = 0;
+    if (format) snprintf(text, NAME_BYTES, format, layer, expert);
+}
+#pragma GCC diagnostic pop
+
+/* The tensor of a name; NULL and a failure unless it is optional. */
+static const suan__tensor *find(suan__binder *b, suan__names names, uint32_t layer, uint32_t expert, bool optional) {
+    char text[NAME_BYTES];
+    if (b->status != SUAN_OK) return NULL;
+    format_name(b, text, names, layer, expert);
+    const suan__tensor *t = text[0] ? suan__checkpoint_find(b->ck, text) : NULL;
+    if (!t && !optional) b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is missing", b->ck->path, text);
+    return t;
+}
+
+bool suan__binder_has(const suan__binder *b, uint32_t layer, suan__names names) {
+    char text[NAME_BYTES];
+    format_name(b, text, names, layer, 0);
+    return text[0] && suan__checkpoint_find(b->ck, text);
+}
+
+/* Shapes are compared without their trailing ones: [n] and [n, 1] are the same. */
+static bool has_shape(const suan__tensor *t, uint64_t ne0, uint64_t ne1, uint64_t ne2) {
+    return t->ne[0] == ne0 && t->ne[1] == ne1 && t->ne[2] == ne2 && t->ne[3] == 1;
+}
+
+static void check_shape(suan__binder *b, const suan__tensor *t, uint64_t ne0, uint64_t ne1, uint64_t ne2) {
+    if (b->status != SUAN_OK || has_shape(t, ne0, ne1, ne2)) return;
+    b->status =
+        suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s has the shape [%llu, %llu, %llu], expected [%llu, %llu, %llu] (outermost first)",
+                   b->ck->path, t->name, (unsigned long long)t->ne[2], (unsigned long long)t->ne[1], (unsigned long long)t->ne[0],
+                   (unsigned long long)ne2, (unsigned long long)ne1, (unsigned long long)ne0);
+}
+
+static void check_type(suan__binder *b, const suan__tensor *t) {
+    bool float_only = t->type == SUAN__F64; /* would have to be rounded */
+    if (b->status == SUAN_OK && (float_only || !suan__dequantize_known(t->type)))
+        b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, which cannot be used as a weight", b->ck->path,
+                               t->name, suan__dtype_get(t->type)->name);
+}
+
+void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional) {
+    const suan__tensor *t = find(b, names, layer, 0, optional);
+    if (!t) return;
+    check_shape(b, t, n, 1, 1);
+    if (b->status == SUAN_OK && t->type != SUAN__F32 && t->type != SUAN__F16 && t->type != SUAN__BF16)
+        b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F32, F16 or BF16", b->ck->path, t->name,
+                               suan__dtype_get(t->type)->name);
+    suan__vector_job *job = take(b, 1, sizeof *job);
+    if (b->status != SUAN_OK) return;
+    *job = (suan__vector_job){.tensor = t, .target = v, .n = n};
+    *b->last_vector = job;
+    b->last_vector = &job->next;
+    b->n_params += n;
+}
+
+/* What a packed matrix takes; also fills the weight. */
+static void add_matrix(suan__binder *b, suan__matrix_job *job, suan__weight *w, const suan__tensor **tensors, uint32_t n_tensors,
+                       uint32_t n_slices, uint32_t n_rows, uint32_t n_cols) {
+    suan__dtype type = job->transpose && suan__dtype_get(tensors[0]->type)->block > 1 ? SUAN__F32 : suan__packed_type(tensors[0]->type);
+    w->type = type;
+    w->n_rows = n_rows;
+    w->n_cols = n_cols;
+    w->n_slices = n_slices;
+    w->name = tensors[0]->name;
+    job->weight = w;
+    job->tensors = tensors;
+    job->n_tensors = n_tensors;
+    suan__dtype measured = type;
+    if (b->as_type >= 0 && !w->exact && !job->transpose && n_cols % suan__dtype_get((uint32_t)b->as_type)->block == 0)
+        measured = (suan__dtype)b->as_type;
+    uint64_t panels = (n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL, slice, all;
+    if (!suan__mul_u64(panels, suan__panel_bytes(measured, n_cols), &slice) || !suan__mul_u64(slice, n_slices, &all) ||
+        !suan__add_u64(b->weight_bytes, all, &b->weight_bytes)) {
+        b->status = suan__fail(b->err, SUAN_ERANGE, "%s: tensor %s is too large", b->ck->path, w->name);
+        return;
+    }
+    w->slice_bytes = (size_t)slice;
+    job->bytes = all;
+    *b->last_matrix = job;
+    b->last_matrix = &job->next;
+    b->n_params += (uint64_t)n_rows * n_cols * n_slices;
+}
+
+void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, bool exact) {
+    const suan__tensor *t = find(b, names, layer, 0, false);
+    if (!t) return;
+    check_shape(b, t, n_cols, n_rows, 1);
+    check_type(b, t);
+    suan__matrix_job *job = take(b, 1, sizeof *job);
+    const suan__tensor **list = take(b, 1, sizeof *list);
+    if (b->status != SUAN_OK) return;
+    list[0] = t;
+    w->exact = exact;
+    add_matrix(b, job, w, list, 1, 1, n_rows, n_cols);
+}
+
+void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_expert, uint32_t n_rows,
+                        uint32_t n_cols) {
+    bool stacked = b->ck->kind == SUAN__CHECKPOINT_GGUF;
+    uint32_t n_tensors = stacked ? 1 : n_expert;
+    suan__matrix_job *job = take(b, 1, sizeof *job);
+    const suan__tensor **list = take(b, n_tensors, sizeof *list);
+    if (b->status != SUAN_OK) return;
+    for (uint32_t e = 0; e < n_tensors && b->status == SUAN_OK; e++) {
+        if (!(list[e] = find(b, names, layer, e, false))) return;
+        check_shape(b, list[e], n_cols, n_rows, stacked ? n_expert : 1);
+        check_type(b, list[e]);
+        if (b->status == SUAN_OK && list[e]->type != list[0]->type)
+            b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is of type %s, but %s is of type %s", b->ck->path, list[e]->name,
+                                   suan__dtype_get(list[e]->type)->name, list[0]->name, suan__dtype_get(list[0]->type)->name);
+    }
+    if (b->status != SUAN_OK) return;
+    job->slice_rows = stacked ? n_rows : 0;
+    add_matrix(b, job, w, list, n_tensors, n_expert, n_rows, n_cols);
+}
+
+/* One part of GGUF's split kv_b: three dimensions {n_cols, n_rows, n_head}, or the older flat form {n_cols, n_rows * n_head}. */
+static void bind_heads(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_head, uint32_t n_rows,
+                       uint32_t n_cols) {
+    const suan__tensor *t = find(b, names, layer, 0, false);
+    if (!t) return;
+    if (!has_shape(t, n_cols, (uint64_t)n_rows * n_head, 1)) check_shape(b, t, n_cols, n_rows, n_head);
+    check_type(b, t);
+    suan__matrix_job *job = take(b, 1, sizeof *job);
+    const suan__tensor **list = take(b, 1, sizeof *list);
+    if (b->status != SUAN_OK) return;
+    list[0] = t;
+    job->slice_rows = n_rows;
+    add_matrix(b, job, w, list, 1, n_head, n_rows, n_cols);
+}
+
+void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, uint32_t layer) {
+    const suan__hparams *hp = b->hp;
+    suan__names whole = SUAN_NAMES("model.layers.%u.self_attn.kv_b_proj.weight", "blk.%u.attn_kv_b.weight");
+    suan__names k_b = SUAN_NAMES(NULL, "blk.%u.attn_k_b.weight"), v_b = SUAN_NAMES(NULL, "blk.%u.attn_v_b.weight");
+    if (!suan__binder_has(b, layer, whole) && suan__binder_has(b, layer, k_b)) {
+        bind_heads(b, wk_b, layer, k_b, hp->n_head, hp->kv_lora, hp->nope);
+        bind_heads(b, wv_b, layer, v_b, hp->n_head, hp->v_dim, hp->kv_lora);
+        return;
+    }
+    const suan__tensor *t = find(b, whole, layer, 0, false);
+    if (!t) return;
+    uint32_t per_head = hp->nope + hp->v_dim;
+    check_shape(b, t, hp->kv_lora, (uint64_t)hp->n_head * per_head, 1);
+    check_type(b, t);
+    suan__matrix_job *jobs = take(b, 2, sizeof *jobs);
+    const suan__tensor **list = take(b, 1, sizeof *list);
+    if (b->status != SUAN_OK) return;
+    list[0] = t;
+    jobs[0].transpose = true;
+    jobs[0].slice_rows = jobs[1].slice_rows = per_head;
+    jobs[1].row_begin = hp->nope;
+    add_matrix(b, &jobs[0], wk_b, list, 1, hp->n_head, hp->kv_lora, hp->nope);
+    add_matrix(b, &jobs[1], wv_b, list, 1, hp->n_head, hp->v_dim, hp->kv_lora);
+}
+
+void suan__bind_model(suan__binder *b, const suan__family *family) {
+    const suan__hparams *hp = b->hp;
+    suan__bind_matrix(b, b->embd, 0, SUAN_NAMES("model.embed_tokens.weight", "token_embd.weight"), hp->n_vocab, hp->n_embd, false);
+    suan__bind_vector(b, b->out_norm, 0, SUAN_NAMES("model.norm.weight", "output_norm.weight"), hp->n_embd, false);
+    if (!hp->tied) suan__bind_matrix(b, b->head, 0, SUAN_NAMES("lm_head.weight", "output.weight"), hp->n_vocab, hp->n_embd, false);
+    for (uint32_t i = 0; i < hp->n_layer && b->status == SUAN_OK; i++) family->bind(b, hp, &b->layers[i], i);
+}
+
+suan_status suan__model_measure(const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck, int as_type,
+                                uint64_t *weight_bytes, uint64_t *n_params, suan_error *err) {
+    suan__arena arena;
+    suan__binder b;
+    suan__weight embd = {0}, head = {0};
+    float *out_norm = NULL;
+    suan__arena_init(&arena, 1 << 16);
+    suan__binder_init(&b, ck, hp, &arena, err);
+    b.as_type = as_type;
+    b.embd = &embd;
+    b.head = &head;
+    b.out_norm = &out_norm;
+    b.layers = take(&b, hp->n_layer, sizeof(suan__layer));
+    if (b.status == SUAN_OK) suan__bind_model(&b, family);
+    *weight_bytes = b.weight_bytes;
+    *n_params = b.n_params;
+    suan__arena_fini(&arena);
+    return b.status;
+}

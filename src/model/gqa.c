@@ -1,0 +1,109 @@
+/* gqa.c: grouped-query attention: projections, norms of heads, RoPE, the cache, and the attention of each group of heads that shares keys
+ * and values. */
+#include <string.h>
+
+#include "model/attention.h"
+
+/* Puts one head's key into its panel: column pos % 16 of [head_dim][16]. */
+static bool store_key(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t pos, const float *k) {
+    const suan__step *st = w->st;
+    const suan__kv *kv = st->kv;
+    size_t hd = st->model->hp.head_dim;
+    size_t at = (size_t)g * kv->n_ctx * hd + (pos / SUAN__PANEL) * hd * SUAN__PANEL + pos % SUAN__PANEL;
+    unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
+    if (kv->type == SUAN__F32) {
+        float *panel = (float *)(void *)layer + at;
+        for (size_t j = 0; j < hd; j++) panel[j * SUAN__PANEL] = k[j];
+        return st->model->kernels->all_finite(k, hd);
+    }
+    uint16_t *panel = (uint16_t *)(void *)layer + at, *row = (uint16_t *)(void *)w->scratch->k_row;
+    bool fits = st->model->kernels->f32_to_f16(row, k, hd);
+    for (size_t j = 0; j < hd; j++) panel[j * SUAN__PANEL] = row[j];
+    return fits;
+}
+
+static bool store_value(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t pos, const float *v) {
+    const suan__step *st = w->st;
+    const suan__kv *kv = st->kv;
+    size_t hd = st->model->hp.head_dim, at = ((size_t)g * kv->n_ctx + pos) * hd;
+    unsigned char *layer = kv->v + i_layer * kv->v_layer_bytes;
+    if (kv->type != SUAN__F32) return st->model->kernels->f32_to_f16((uint16_t *)(void *)layer + at, v, hd);
+    memcpy((float *)(void *)layer + at, v, hd * sizeof *v);
+    return st->model->kernels->all_finite(v, hd);
+}
+
+/* Biases, norms and RoPE of one token's heads; its keys and values go into the cache. */
+static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kernels *kn = st->model->kernels;
+    size_t hd = hp->head_dim, nq = hp->n_head * hd, nkv = hp->n_head_kv * hd;
+    float *q = st->q + t * nq, *k = st->kv_new + t * nkv, *v = st->kv_new + (st->n_tokens + t) * nkv;
+    if (l->bq) {
+        kn->add(q, l->bq, nq);
+        kn->add(k, l->bk, nkv);
+        kn->add(v, l->bv, nkv);
+    }
+    if (l->q_norm) {
+        for (uint32_t h = 0; h < hp->n_head; h++) kn->rms_norm(q + h * hd, q + h * hd, l->q_norm, hd, hp->rms_eps);
+        for (uint32_t h = 0; h < hp->n_head_kv; h++) kn->rms_norm(k + h * hd, k + h * hd, l->k_norm, hd, hp->rms_eps);
+    }
+    const float *cos = st->cos + (size_t)t * hp->n_rot / 2, *sin = st->sin + (size_t)t * hp->n_rot / 2;
+    suan__rope_fn *rope = hp->rope_style == SUAN__ROPE_HALF ? kn->rope_half : kn->rope_interleaved;
+    rope(q, hd, hp->n_head, hp->n_rot, cos, sin);
+    rope(k, hd, hp->n_head_kv, hp->n_rot, cos, sin);
+    bool fits = true;
+    for (uint32_t g = 0; g < hp->n_head_kv; g++) {
+        fits &= store_key(w, i_layer, g, st->pos0 + t, k + g * hd);
+        fits &= store_value(w, i_layer, g, st->pos0 + t, v + g * hd);
+    }
+    if (!fits) suan__step_fault(st, SUAN__FAULT_CACHE, i_layer, t);
+}
+
+/* Heads [h0, h0 + n) of tokens [t0, t0 + nt), all of key/value head g. */
+static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kv *kv = st->kv;
+    size_t hd = hp->head_dim, size = kv->type == SUAN__F32 ? 4 : 2, head_bytes = kv->n_ctx * hd * size;
+    suan__attn_source src = {
+        .k = kv->k + i_layer * kv->k_layer_bytes + g * head_bytes,
+        .v = kv->v + i_layer * kv->v_layer_bytes + g * head_bytes,
+        .k_block_bytes = SUAN__ATTN_BLOCK * hd * size,
+        .v_block_bytes = SUAN__ATTN_BLOCK * hd * size,
+        .ldv = hd,
+        .d = (int)hd,
+        .dv = (int)hd,
+    };
+    for (uint32_t t = 0; t < nt; t++)
+        memcpy(w->scratch->q + t * n * hd, st->q + ((t0 + t) * (size_t)hp->n_head + h0) * hd, n * hd * sizeof(float));
+    suan__attend(w, &src, nt, n, st->pos0 + t0);
+    for (uint32_t t = 0; t < nt; t++) {
+        float *o = st->att + ((t0 + t) * (size_t)hp->n_head + h0) * hd;
+        memcpy(o, w->scratch->o + t * n * hd, n * hd * sizeof(float));
+        if (!st->model->kernels->all_finite(o, n * hd)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, t0 + t);
+    }
+}
+
+void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    uint32_t d = hp->n_embd, hd = hp->head_dim, nq = hp->n_head * hd, nkv = hp->n_head_kv * hd, T = st->n_tokens;
+    suan__acts h = {.x = st->h, .ld = d, .n_cols = T, .n_slices = 1, .k = d};
+    suan__products(
+        w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wk, st->kv_new, nkv, 0}, {&l->wv, st->kv_new + (size_t)T * nkv, nkv, 0}}, 3);
+    for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
+    suan__end_op(w);
+    /* A tile: up to ATTN_ROWS rows of one key/value head. */
+    uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS,
+             parts = (group + heads - 1) / heads;
+    uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
+    for (uint32_t i; suan__next_tile(w, strips * hp->n_head_kv * parts, &i);) {
+        uint32_t strip = i / (hp->n_head_kv * parts), g = i / parts % hp->n_head_kv, part = i % parts;
+        uint32_t t0 = strip * tokens, h0 = part * heads, n = group - h0 < heads ? group - h0 : heads;
+        attend_tile(w, i_layer, g, g * group + h0, n, t0, T - t0 < tokens ? T - t0 : tokens);
+    }
+    suan__end_op(w);
+    suan__acts a = {.x = st->att, .ld = nq, .n_cols = T, .n_slices = 1, .k = nq};
+    suan__products(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
+}

@@ -1,0 +1,256 @@
+/* load.c: reads every tensor of the binder's list and packs it, on all threads, into one stretch of memory. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "model/binder.h"
+
+#define UNIT_BYTES (512u << 10) /* of file data that one thread reads at a time */
+
+typedef struct loader {
+    const suan__checkpoint *ck;
+    suan__matrix_job **jobs;
+    uint64_t *first_unit; /* [n_jobs + 1]: prefix sums of units */
+    uint32_t n_jobs;
+    atomic_ullong next_unit, done_bytes;
+    atomic_bool failed;
+    uint64_t total_bytes;
+    suan__progress_fn *progress;
+    void *progress_ctx;
+    unsigned char **scratch; /* [n_threads][2]: raw rows and rows made ready */
+    size_t scratch_bytes;
+    suan_status status;
+    suan_error error;
+} loader;
+
+/* Panels of one slice that a unit of work takes: about UNIT_BYTES of file data. A transposed slice is one unit. */
+static uint64_t unit_panels(const suan__matrix_job *job) {
+    const suan__weight *w = job->weight;
+    uint64_t panels = (w->n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL;
+    if (job->transpose) return panels;
+    const suan__dtype_info *t = suan__dtype_get(job->tensors[0]->type);
+    uint64_t panel = (uint64_t)SUAN__PANEL * (w->n_cols / t->block) * t->bytes, n = panel ? UNIT_BYTES / panel : 1;
+    return n < 1 ? 1 : n > panels ? panels : n;
+}
+
+static uint64_t job_units(const suan__matrix_job *job) {
+    uint64_t panels = (job->weight->n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL, n = unit_panels(job);
+    return (panels + n - 1) / n * job->weight->n_slices;
+}
+
+static size_t file_row_bytes(suan__dtype type, uint64_t n) {
+    const suan__dtype_info *t = suan__dtype_get(type);
+    return (size_t)(n / t->block * t->bytes);
+}
+
+/* Scratch that a job needs for one unit, for raw rows and for rows made ready. */
+static size_t job_scratch(const suan__matrix_job *job) {
+    const suan__weight *w = job->weight;
+    uint64_t rows = job->transpose ? w->n_cols : unit_panels(job) * SUAN__PANEL, cols = job->transpose ? w->n_rows : w->n_cols;
+    size_t raw = (size_t)rows * file_row_bytes(job->tensors[0]->type, cols);
+    size_t ready = (size_t)rows * cols * sizeof(float);
+    size_t one_row = (size_t)cols * sizeof(float);
+    bool expands = w->type != job->tensors[0]->type;
+    return (expands || job->transpose ? raw + ready + one_row : raw) + 256;
+}
+
+/* The panels [panel0, panel0 + n) of slice s from rows in the tensor's own order. */
+static suan_status load_rows(loader *l, const suan__matrix_job *job, uint32_t s, uint64_t panel0, uint64_t n, unsigned char *scratch,
+                             suan_error *err) {
+    const suan__weight *w = job->weight;
+    const suan__tensor *t = job->n_tensors > 1 ? job->tensors[s] : job->tensors[0];
+    uint64_t row0 = panel0 * SUAN__PANEL, rows = n * SUAN__PANEL;
+    if (rows > w->n_rows - row0) rows = w->n_rows - row0;
+    uint64_t at = job->row_begin + (job->n_tensors > 1 ? 0 : s * job->slice_rows) + row0;
+    size_t raw_bytes = file_row_bytes(t->type, w->n_cols), row_bytes = raw_bytes;
+    SUAN_TRY(suan__checkpoint_read(l->ck, t, at * raw_bytes, scratch, (size_t)rows * raw_bytes, err));
+    unsigned char *ready = scratch;
+    if (w->type != t->type) { /* a type without kernels of its own: expanded, exactly */
+        ready = scratch + (((size_t)rows * raw_bytes + 63) & ~(size_t)63);
+        row_bytes = w->n_cols * sizeof(float);
+        for (uint64_t r = 0; r < rows; r++)
+            suan__dequantize_row(t->type, (float *)(void *)(ready + r * row_bytes), scratch + r * raw_bytes, w->n_cols);
+    }
+    size_t panel_bytes = suan__panel_bytes(w->type, w->n_cols);
+    for (uint64_t p = 0; p * SUAN__PANEL < rows; p++) {
+        uint64_t left = rows - p * SUAN__PANEL;
+        suan__panel_pack(w->type, w->data + s * w->slice_bytes + (panel0 + p) * panel_bytes, ready + p * SUAN__PANEL * row_bytes, row_bytes,
+                         w->n_cols, left < SUAN__PANEL ? (int)left : SUAN__PANEL);
+    }
+    return SUAN_OK;
+}
+
+/* Slice s of a matrix that is used against the direction of its rows: n_cols rows of n_rows values become n_rows rows of n_cols. Block
+ * types are expanded. */
+static suan_status load_transposed(loader *l, const suan__matrix_job *job, uint32_t s, unsigned char *scratch, suan_error *err) {
+    const suan__weight *w = job->weight;
+    const suan__tensor *t = job->tensors[0];
+    size_t raw_bytes = file_row_bytes(t->type, w->n_rows), size = suan__dtype_get(w->type)->bytes, row_bytes = w->n_cols * size;
+    uint64_t at = job->row_begin + s * job->slice_rows;
+    SUAN_TRY(suan__checkpoint_read(l->ck, t, at * raw_bytes, scratch, w->n_cols * raw_bytes, err));
+    float *expanded = (float *)(void *)(scratch + ((w->n_cols * raw_bytes + 63) & ~(size_t)63));
+    unsigned char *ready = (unsigned char *)(expanded + w->n_rows);
+    for (uint32_t c = 0; c < w->n_cols; c++) {
+        const unsigned char *row = scratch + c * raw_bytes;
+        if (w->type != t->type) {
+            suan__dequantize_row(t->type, expanded, row, w->n_rows);
+            row = (const unsigned char *)expanded;
+        }
+        for (uint32_t r = 0; r < w->n_rows; r++) memcpy(ready + r * row_bytes + c * size, row + r * size, size);
+    }
+    size_t panel_bytes = suan__panel_bytes(w->type, w->n_cols);
+    for (uint32_t r = 0; r < w->n_rows; r += SUAN__PANEL)
+        suan__panel_pack(w->type, w->data + s * w->slice_bytes + r / SUAN__PANEL * panel_bytes, ready + r * row_bytes, row_bytes, w->n_cols,
+                         w->n_rows - r < SUAN__PANEL ? (int)(w->n_rows - r) : SUAN__PANEL);
+    return SUAN_OK;
+}
+
+static suan_status load_unit(loader *l, uint32_t i_job, uint64_t unit, unsigned char *scratch, suan_error *err) {
+    const suan__matrix_job *job = l->jobs[i_job];
+    if (job->transpose) return load_transposed(l, job, (uint32_t)unit, scratch, err);
+    uint64_t panels = (job->weight->n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL, n = unit_panels(job),
+             per_slice = (panels + n - 1) / n;
+    uint64_t s = unit / per_slice, panel0 = unit % per_slice * n;
+    return load_rows(l, job, (uint32_t)s, panel0, panels - panel0 < n ? panels - panel0 : n, scratch, err);
+}
+
+static void load_thread(void *ctx, int i_thread, int n_threads) {
+    loader *l = ctx;
+    uint32_t job = 0;
+    for (;;) {
+        uint64_t unit = atomic_fetch_add(&l->next_unit, 1);
+        if (unit >= l->first_unit[l->n_jobs] || atomic_load(&l->failed)) return;
+        while (unit >= l->first_unit[job + 1]) job++;
+        suan_error err = {0};
+        suan_status status = load_unit(l, job, unit - l->first_unit[job], l->scratch[i_thread], &err);
+        if (status != SUAN_OK) {
+            if (!atomic_exchange(&l->failed, true)) {
+                l->status = status;
+                l->error = err;
+            }
+            return;
+        }
+        uint64_t units = l->first_unit[job + 1] - l->first_unit[job];
+        uint64_t done = atomic_fetch_add(&l->done_bytes, l->jobs[job]->bytes / units) + l->jobs[job]->bytes / units;
+        if (i_thread == 0 && l->progress) l->progress(l->progress_ctx, done, l->total_bytes);
+    }
+}
+
+static suan_status load_vectors(suan__binder *b, suan__model *m, suan_error *err) {
+    for (suan__vector_job *job = b->vectors; job; job = job->next) {
+        size_t bytes = file_row_bytes(job->tensor->type, job->n);
+        float *v = SUAN_ARENA_NEW(&m->arena, float, job->n);
+        void *raw = suan__malloc(bytes);
+        suan_status status = v && raw ? suan__checkpoint_read(b->ck, job->tensor, 0, raw, bytes, err)
+                                      : suan__fail(err, SUAN_ENOMEM, "%s: out of memory for tensor %s", b->ck->path, job->tensor->name);
+        if (status == SUAN_OK) suan__dequantize_row(job->tensor->type, v, raw, job->n);
+        suan__free(raw);
+        SUAN_TRY(status);
+        *job->target = v;
+    }
+    return SUAN_OK;
+}
+
+/* Gives every matrix its place; matrices begin at multiples of 64 bytes. */
+static suan_status place(suan__binder *b, suan__model *m, loader *l, suan_error *err) {
+    uint64_t at = 0;
+    for (suan__matrix_job *job = b->matrices; job; job = job->next) {
+        l->n_jobs++;
+        SUAN_CHECK(suan__add_u64(at, job->bytes, &at) && suan__align_u64(at, SUAN__ALIGN, &at) && at <= SIZE_MAX / 2, SUAN_ERANGE,
+                   "%s: the model is too large", b->ck->path);
+        size_t scratch = job_scratch(job);
+        if (scratch > l->scratch_bytes) l->scratch_bytes = scratch;
+    }
+    m->pages_bytes = (size_t)at;
+    m->pages = suan__pages_alloc(m->pages_bytes);
+    SUAN_CHECK(m->pages, SUAN_ENOMEM, "%s: %.1f GiB of memory for the weights cannot be had", b->ck->path, (double)at / (1 << 30));
+    l->jobs = SUAN_ARENA_NEW(b->arena, suan__matrix_job *, l->n_jobs);
+    l->first_unit = SUAN_ARENA_NEW(b->arena, uint64_t, l->n_jobs + 1);
+    SUAN_CHECK(l->jobs && l->first_unit, SUAN_ENOMEM, "%s: out of memory for the list of tensors", b->ck->path);
+    uint32_t i = 0;
+    at = 0;
+    for (suan__matrix_job *job = b->matrices; job; job = job->next, i++) {
+        job->weight->data = m->pages + at;
+        at = (at + job->bytes + SUAN__ALIGN - 1) & ~(uint64_t)(SUAN__ALIGN - 1);
+        l->jobs[i] = job;
+        l->first_unit[i + 1] = l->first_unit[i] + job_units(job);
+    }
+    return SUAN_OK;
+}
+
+static suan_status load_matrices(suan__binder *b, suan__model *m, suan__progress_fn *progress, void *progress_ctx, suan_error *err) {
+    loader l = {.ck = b->ck, .total_bytes = b->weight_bytes, .progress = progress, .progress_ctx = progress_ctx, .status = SUAN_OK};
+    SUAN_TRY(place(b, m, &l, err));
+    int n_threads = suan__pool_n_threads(m->pool);
+    l.scratch = SUAN_ARENA_NEW(b->arena, unsigned char *, (size_t)n_threads);
+    bool have = l.scratch != NULL;
+    for (int i = 0; have && i < n_threads; i++) have = (l.scratch[i] = suan__malloc_aligned(l.scratch_bytes)) != NULL;
+    suan_status status = have ? SUAN_OK : suan__fail(err, SUAN_ENOMEM, "%s: out of memory for reading tensors", b->ck->path);
+    if (have) {
+        suan__pool_run(m->pool, load_thread, &l);
+        status = l.status;
+        if (status != SUAN_OK && err) *err = l.error;
+        if (status == SUAN_OK && progress) progress(progress_ctx, l.total_bytes, l.total_bytes);
+    }
+    for (int i = 0; l.scratch && i < n_threads; i++) suan__free(l.scratch[i]);
+    return status;
+}
+
+static suan_status copy_name(suan__model *m, const suan__checkpoint *ck, suan_error *err) {
+    suan__gguf_string s = {0};
+    if (ck->gguf) SUAN_TRY(suan__gguf_str(ck->gguf, "general.name", false, &s, err));
+    const char *path = ck->path, *end = path + strlen(path);
+    while (end > path + 1 && end[-1] == '/') end--;
+    const char *begin = end;
+    while (begin > path && begin[-1] != '/') begin--;
+    m->name = s.n ? suan__arena_strndup(&m->arena, s.data, s.n < 255 ? (size_t)s.n : 255)
+                  : suan__arena_strndup(&m->arena, begin, (size_t)(end - begin));
+    return m->name ? SUAN_OK : suan__fail(err, SUAN_ENOMEM, "%s: out of memory", ck->path);
+}
+
+suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, const suan__kernels *kernels, suan__pool *pool,
+                             suan__progress_fn *progress, void *progress_ctx, suan_error *err) {
+    suan_status status = SUAN_OK;
+    suan__arena lists;
+    suan__binder b;
+    suan__model *m = suan__calloc(1, sizeof *m);
+    *model = NULL;
+    SUAN_CHECK(m, SUAN_ENOMEM, "%s: out of memory", ck->path);
+    suan__arena_init(&m->arena, 1 << 16);
+    suan__arena_init(&lists, 1 << 16);
+    m->kernels = kernels;
+    m->pool = pool;
+    SUAN_TRY_GOTO(copy_name(m, ck, err));
+    SUAN_TRY_GOTO(suan__family_find(&m->family, ck, err));
+    m->arch = suan__family_arch(m->family);
+    SUAN_TRY_GOTO(suan__hparams_read(&m->hp, m->family, ck, &m->arena, err));
+    suan__binder_init(&b, ck, &m->hp, &lists, err);
+    m->layers = SUAN_ARENA_NEW(&m->arena, suan__layer, m->hp.n_layer);
+    SUAN_CHECK_GOTO(m->layers, SUAN_ENOMEM, "%s: out of memory for %u layers", ck->path, m->hp.n_layer);
+    b.layers = m->layers;
+    b.embd = &m->embd;
+    b.head = &m->head;
+    b.out_norm = &m->out_norm;
+    suan__bind_model(&b, m->family);
+    SUAN_TRY_GOTO(b.status);
+    m->n_params = b.n_params;
+    SUAN_TRY_GOTO(load_vectors(&b, m, err));
+    SUAN_TRY_GOTO(load_matrices(&b, m, progress, progress_ctx, err));
+    if (m->hp.tied) m->head = m->embd;
+    for (suan__matrix_job *job = b.matrices; job; job = job->next) /* names outlive the checkpoint */
+        if (!(job->weight->name = suan__arena_strndup(&m->arena, job->weight->name, strlen(job->weight->name))))
+            SUAN_CHECK_GOTO(false, SUAN_ENOMEM, "%s: out of memory", ck->path);
+    suan__arena_fini(&lists);
+    *model = m;
+    return SUAN_OK;
+fail:
+    suan__arena_fini(&lists);
+    suan__model_free(m);
+    return status;
+}
+
+void suan__model_free(suan__model *model) {
+    if (!model) return;
+    suan__pages_free(model->pages, model->pages_bytes);
+    suan__arena_fini(&model->arena);
+    suan__free(model);
+}

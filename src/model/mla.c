@@ -1,0 +1,107 @@
+/* mla.c: multi-head latent attention in absorbed form: queries meet the cached latent rows directly, and values are unfolded from the
+ * weighted latent. Source: DeepSeek-V2, arXiv:2405.04434, section 2.1; architectures.md 7.4. */
+#include <string.h>
+
+#include "model/attention.h"
+
+/* RoPE of one token's queries, norm and RoPE of its latent row, which goes into the cache. */
+static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kernels *kn = st->model->kernels;
+    const suan__kv *kv = st->kv;
+    size_t width = hp->head_dim, qk = hp->nope + hp->rope, at = (size_t)(st->pos0 + t) * width;
+    float *q = st->q + t * hp->n_head * qk, *row = st->kv_new + t * width;
+    const float *cos = st->cos + (size_t)t * hp->n_rot / 2, *sin = st->sin + (size_t)t * hp->n_rot / 2;
+    suan__rope_fn *rope = hp->rope_style == SUAN__ROPE_HALF ? kn->rope_half : kn->rope_interleaved;
+    rope(q + hp->nope, qk, hp->n_head, hp->n_rot, cos, sin);
+    kn->rms_norm(row, row, l->kv_a_norm, hp->kv_lora, hp->inner_eps);
+    rope(row + hp->kv_lora, width, 1, hp->n_rot, cos, sin);
+    unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
+    bool fits = true;
+    if (kv->type == SUAN__F32) {
+        memcpy((float *)(void *)layer + at, row, width * sizeof *row);
+        fits = kn->all_finite(row, width);
+    } else {
+        fits = kn->f32_to_f16((uint16_t *)(void *)layer + at, row, width);
+    }
+    if (!fits) suan__step_fault(st, SUAN__FAULT_CACHE, i_layer, t);
+}
+
+/* Heads [h0, h0 + n) of tokens [t0, t0 + nt): transposes the queries (latent part, then rotary part), attends, leaves the weighted latents.
+ */
+static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kv *kv = st->kv;
+    size_t width = hp->head_dim, lora = hp->kv_lora, qk = hp->nope + hp->rope, size = kv->type == SUAN__F32 ? 4 : 2;
+    const unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
+    suan__attn_source src = {
+        .k = layer,
+        .v = layer,
+        .k_block_bytes = SUAN__ATTN_BLOCK * width * size,
+        .v_block_bytes = SUAN__ATTN_BLOCK * width * size,
+        .ldv = width,
+        .ldk = width,
+        .d = (int)width,
+        .dv = (int)lora,
+    };
+    float *qt = w->scratch->q;
+    memset(qt, 0, width * SUAN__ATTN_ROWS * sizeof *qt);
+    for (uint32_t t = 0; t < nt; t++)
+        for (uint32_t h = 0; h < n; h++) {
+            size_t token_head = (t0 + t) * (size_t)hp->n_head + h0 + h, r = t * n + h;
+            const float *latent = st->latent_q + token_head * lora, *pe = st->q + token_head * qk + hp->nope;
+            for (size_t j = 0; j < lora; j++) qt[j * SUAN__ATTN_ROWS + r] = latent[j];
+            for (size_t j = 0; j < hp->rope; j++) qt[(lora + j) * SUAN__ATTN_ROWS + r] = pe[j];
+        }
+    suan__attend(w, &src, nt, n, st->pos0 + t0);
+    for (uint32_t t = 0; t < nt; t++) {
+        float *o = st->latent_o + ((t0 + t) * (size_t)hp->n_head + h0) * lora;
+        memcpy(o, w->scratch->o + t * n * lora, n * lora * sizeof *o);
+        if (!st->model->kernels->all_finite(o, n * lora)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, t0 + t);
+    }
+}
+
+/* Queries and the new latent rows of all tokens. */
+static void project(suan__worker *w, const suan__layer *l) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    uint32_t d = hp->n_embd, T = st->n_tokens, nq = hp->n_head * (hp->nope + hp->rope);
+    suan__acts h = {.x = st->h, .ld = d, .n_cols = T, .n_slices = 1, .k = d};
+    if (!hp->q_lora) {
+        suan__products(w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
+        return;
+    }
+    suan__products(w, &h, (suan__product[]){{&l->wq_a, st->q_a, hp->q_lora, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
+    for (uint32_t t; suan__next_tile(w, T, &t);) {
+        float *q_a = st->q_a + (size_t)t * hp->q_lora;
+        st->model->kernels->rms_norm(q_a, q_a, l->q_a_norm, hp->q_lora, hp->inner_eps);
+    }
+    suan__end_op(w);
+    suan__acts a = {.x = st->q_a, .ld = hp->q_lora, .n_cols = T, .n_slices = 1, .k = hp->q_lora};
+    suan__products(w, &a, (suan__product[]){{&l->wq_b, st->q, nq, 0}}, 1);
+}
+
+void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    uint32_t T = st->n_tokens, H = hp->n_head, qk = hp->nope + hp->rope, lora = hp->kv_lora;
+    project(w, l);
+    for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
+    suan__end_op(w);
+    suan__acts nope = {.x = st->q, .ld = (size_t)H * qk, .slice_ld = qk, .n_cols = T, .n_slices = H, .k = hp->nope};
+    suan__products(w, &nope, (suan__product[]){{&l->wk_b, st->latent_q, (size_t)H * lora, lora}}, 1);
+
+    uint32_t heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS, parts = (H + heads - 1) / heads;
+    uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
+    for (uint32_t i; suan__next_tile(w, strips * parts, &i);) {
+        uint32_t t0 = i / parts * tokens, h0 = i % parts * heads;
+        attend_tile(w, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
+    }
+    suan__end_op(w);
+    suan__acts u = {.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora};
+    suan__products(w, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);
+    suan__acts a = {.x = st->att, .ld = (size_t)H * hp->v_dim, .n_cols = T, .n_slices = 1, .k = H * hp->v_dim};
+    suan__products(w, &a, (suan__product[]){{&l->wo, st->out, hp->n_embd, 0}}, 1);
+}

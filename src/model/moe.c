@@ -1,0 +1,214 @@
+/* moe.c: the mixture of experts: router, tokens gathered by expert so that each expert's weights are read once a step, outputs combined in
+ * ascending expert index. */
+#include <string.h>
+
+#include "model/step.h"
+
+/* Whether expert a comes before b: key descending, then index ascending (design.md, rule 8). */
+static bool before(const float *key, uint32_t a, uint32_t b) {
+    return key[a] > key[b] || (key[a] == key[b] && a < b);
+}
+
+/* The n best of indices [begin, end) by key into best[], in order; insertion, n is small. */
+static uint32_t top_n(const float *key, uint32_t begin, uint32_t end, uint32_t *best, uint32_t have, uint32_t n) {
+    for (uint32_t i = begin; i < end; i++) {
+        if (have == n && !before(key, i, best[n - 1])) continue;
+        uint32_t at = have < n ? have++ : n - 1;
+        while (at > 0 && before(key, i, best[at - 1])) {
+            best[at] = best[at - 1];
+            at--;
+        }
+        best[at] = i;
+    }
+    return have;
+}
+
+/* A group's score: its best key, or the sum of its two best. */
+static float group_score(const suan__hparams *hp, const float *key, uint32_t begin, uint32_t end) {
+    uint32_t best[2];
+    top_n(key, begin, end, best, 0, hp->group_score == SUAN__GROUP_TOP2 ? 2 : 1);
+    return hp->group_score == SUAN__GROUP_TOP2 ? key[best[0]] + key[best[1]] : key[best[0]];
+}
+
+/* Selects n_expert_used experts by key, within the best groups where the model has groups. group_key: scratch of n_group floats. */
+static void select_experts(const suan__hparams *hp, const float *key, float *group_key, uint32_t *group, uint32_t *selected) {
+    uint32_t have = 0, size = hp->n_expert / hp->n_group;
+    if (hp->n_group == 1 || hp->n_group_used == hp->n_group) {
+        top_n(key, 0, hp->n_expert, selected, 0, hp->n_expert_used);
+        return;
+    }
+    for (uint32_t g = 0; g < hp->n_group; g++) group_key[g] = group_score(hp, key, g * size, (g + 1) * size);
+    top_n(group_key, 0, hp->n_group, group, 0, hp->n_group_used);
+    for (uint32_t i = 0; i < hp->n_group_used; i++)
+        have = top_n(key, group[i] * size, (group[i] + 1) * size, selected, have, hp->n_expert_used);
+}
+
+static void sort_ascending(uint32_t *v, uint32_t n) {
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t j = i; j > 0 && v[j] < v[j - 1]; j--) {
+            uint32_t t = v[j];
+            v[j] = v[j - 1];
+            v[j - 1] = t;
+        }
+}
+
+/* Scores, selection and weights of one token. Weights: the scores (never biased) of the selected experts in ascending index, their sum from
+ * +0 in that order. */
+static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, uint32_t t) {
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kernels *kn = st->model->kernels;
+    uint32_t n = hp->n_expert, used = hp->n_expert_used;
+    float *score = st->router + (size_t)t * n, *key = st->router_key + (size_t)t * 2 * n, *weight = st->selected_weight + (size_t)t * used;
+    uint32_t *selected = st->selected + (size_t)t * used;
+    if (!kn->all_finite(score, n)) {
+        suan__step_fault(st, SUAN__FAULT_ROUTER, i_layer, t);
+        memset(score, 0, n * sizeof *score);
+    }
+    if (hp->gating == SUAN__GATING_SIGMOID)
+        kn->sigmoid(score, score, n);
+    else
+        kn->softmax(score, score, n);
+    memcpy(key, score, n * sizeof *key);
+    if (l->router_bias) kn->add(key, l->router_bias, n);
+    select_experts(hp, key, key + n, st->group_scratch + (size_t)t * hp->n_group, selected);
+    sort_ascending(selected, used);
+    float sum = 0;
+    for (uint32_t i = 0; i < used; i++) sum = sum + (weight[i] = score[selected[i]]);
+    if (hp->norm_topk) sum = sum + hp->norm_topk_epsilon;
+    for (uint32_t i = 0; i < used; i++) {
+        if (hp->norm_topk) weight[i] = weight[i] / sum;
+        weight[i] = weight[i] * hp->expert_scale;
+    }
+}
+
+/* Lists of tokens by expert: slots of expert e are expert_begin[e] .. expert_begin[e + 1), tokens ascending. */
+static void gather_slots(suan__step *st) {
+    const suan__hparams *hp = &st->model->hp;
+    uint32_t n = st->n_tokens * hp->n_expert_used;
+    memset(st->expert_begin, 0, (hp->n_expert + 1) * sizeof *st->expert_begin);
+    for (uint32_t i = 0; i < n; i++) st->expert_begin[st->selected[i] + 1]++;
+    for (uint32_t e = 0; e < hp->n_expert; e++) st->expert_begin[e + 1] += st->expert_begin[e];
+    memcpy(st->expert_fill, st->expert_begin, hp->n_expert * sizeof *st->expert_fill);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = st->expert_fill[st->selected[i]]++;
+        st->slot_of[i] = slot;
+        st->slot_token[slot] = i / hp->n_expert_used;
+    }
+}
+
+/* The expert of tile t when each expert with tokens has `per` tiles; *t becomes the tile inside. */
+static uint32_t expert_of_tile(const suan__step *st, uint32_t per, uint32_t *t) {
+    uint32_t e = 0;
+    for (;; e++) {
+        if (st->expert_begin[e + 1] == st->expert_begin[e]) continue;
+        if (*t < per) return e;
+        *t -= per;
+    }
+}
+
+static uint32_t experts_with_tokens(const suan__step *st) {
+    uint32_t n = 0;
+    for (uint32_t e = 0; e < st->model->hp.n_expert; e++) n += st->expert_begin[e + 1] > st->expert_begin[e];
+    return n;
+}
+
+/* The activations of a weight's experts, one row a slot: in q8 rows, or f32. */
+typedef struct slot_acts {
+    const float *f32;
+    const unsigned char *q8_32, *q8_256;
+    uint32_t k;
+} slot_acts;
+
+static void expert_tile(suan__worker *w, const suan__weight *weight, uint32_t e, uint32_t panel, const slot_acts *a, float *y) {
+    suan__step *st = w->st;
+    uint32_t begin = st->expert_begin[e], n = st->expert_begin[e + 1] - begin;
+    int block = suan__weight_block(st, weight);
+    size_t ldx = block ? suan__q8_row_bytes(a->k, (size_t)block) : a->k * sizeof(float);
+    const unsigned char *x = block == 32 ? a->q8_32 : block == 256 ? a->q8_256 : (const unsigned char *)a->f32;
+    suan__matmul_tile(st->model->kernels, weight->type, weight->data + e * weight->slice_bytes, weight->n_rows, a->k, panel,
+                      y + (size_t)begin * weight->n_rows, weight->n_rows, x + begin * ldx, ldx, (int)n, block == 0, w->scratch->expand);
+}
+
+static uint32_t panels_of(const suan__weight *w) {
+    return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
+}
+
+/* Copies each slot's activations (in every form that gate and up want) beside those of the same expert. */
+static void gather_acts(suan__worker *w, bool want_32, bool want_256, bool want_f32) {
+    suan__step *st = w->st;
+    uint32_t d = st->model->hp.n_embd, n = st->n_tokens * st->model->hp.n_expert_used;
+    size_t row_32 = suan__q8_row_bytes(d, 32), row_256 = suan__q8_row_bytes(d, 256);
+    for (uint32_t i; suan__next_tile(w, n, &i);) {
+        size_t t = st->slot_token[i];
+        if (want_32) memcpy(st->q8_gather_32 + i * row_32, st->q8_32 + t * row_32, row_32);
+        if (want_256) memcpy(st->q8_gather_256 + i * row_256, st->q8_256 + t * row_256, row_256);
+        if (want_f32) memcpy(st->gathered + (size_t)i * d, st->h + t * d, d * sizeof(float));
+    }
+    suan__end_op(w);
+}
+
+/* out = sum over the token's experts, ascending, of weight * expert, from +0; then the shared expert (already in `shared`) is added. */
+static void combine_token(suan__step *st, const suan__layer *l, uint32_t t) {
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kernels *kn = st->model->kernels;
+    size_t d = hp->n_embd;
+    float *y = st->moe_sum + t * d, *out = st->out + t * d;
+    memset(y, 0, d * sizeof *y);
+    for (uint32_t i = 0; i < hp->n_expert_used; i++) {
+        size_t at = (size_t)t * hp->n_expert_used + i;
+        kn->axpy(y, st->expert_out + st->slot_of[at] * d, st->selected_weight[at], d);
+    }
+    if (l->gate.data) kn->add(y, out, d);
+    memcpy(out, y, d * sizeof *y);
+}
+
+void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+    suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    const suan__kernels *kn = st->model->kernels;
+    uint32_t d = hp->n_embd, m = hp->n_ff_exp;
+    if (l->gate.data) suan__part_ffn(w, l); /* the shared expert, into out */
+    suan__acts h = {.x = st->h, .ld = d, .n_cols = st->n_tokens, .n_slices = 1, .k = d};
+    suan__products(w, &h, (suan__product[]){{&l->router, st->router, hp->n_expert, 0}}, 1);
+    for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) route_token(st, l, i_layer, t);
+    suan__end_op(w);
+    if (w->i_thread == 0) gather_slots(st);
+    int bg = suan__weight_block(st, &l->gate_exps), bu = suan__weight_block(st, &l->up_exps);
+    bool want_32 = bg == 32 || bu == 32, want_256 = bg == 256 || bu == 256;
+    /* ends with the barrier behind gather_slots too */
+    if (want_32 || want_256)
+        suan__quantize_acts(w, &h, want_32, want_256);
+    else
+        suan__end_op(w);
+    gather_acts(w, want_32, want_256, !bg || !bu);
+
+    slot_acts in = {st->gathered, st->q8_gather_32, st->q8_gather_256, d};
+    uint32_t experts = experts_with_tokens(st), per = panels_of(&l->gate_exps);
+    for (uint32_t t; suan__next_tile(w, experts * per, &t);) {
+        uint32_t e = expert_of_tile(st, per, &t);
+        expert_tile(w, &l->gate_exps, e, t, &in, st->gate);
+        expert_tile(w, &l->up_exps, e, t, &in, st->up);
+    }
+    suan__end_op(w);
+
+    uint32_t n = st->n_tokens * hp->n_expert_used;
+    int bd = suan__weight_block(st, &l->down_exps);
+    size_t row = bd ? suan__q8_row_bytes(m, (size_t)bd) : 0;
+    for (uint32_t i; suan__next_tile(w, n, &i);) {
+        float *g = st->gate + (size_t)i * m;
+        kn->swiglu(g, g, st->up + (size_t)i * m, m);
+        if (bd == 32) kn->quantize_q8_32(st->q8_32 + i * row, g, m);
+        if (bd == 256) kn->quantize_q8_256(st->q8_256 + i * row, g, m);
+    }
+    suan__end_op(w);
+
+    slot_acts mid = {st->gate, st->q8_32, st->q8_256, m};
+    per = panels_of(&l->down_exps);
+    for (uint32_t t; suan__next_tile(w, experts * per, &t);) {
+        uint32_t e = expert_of_tile(st, per, &t);
+        expert_tile(w, &l->down_exps, e, t, &mid, st->expert_out);
+    }
+    suan__end_op(w);
+    for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) combine_token(st, l, t);
+    suan__end_op(w);
+}

@@ -1,0 +1,257 @@
+/* step.c: the buffers of a step, and the run of a step through all layers. */
+#include "model/step.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+/* ---- buffers
+ * -------------------------------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* One pass over all buffers: with base NULL it only adds up. */
+typedef struct layout {
+    unsigned char *base;
+    uint64_t at;
+    bool overflow;
+} layout;
+
+static void *put(layout *l, uint64_t n, uint64_t width, uint64_t size) {
+    uint64_t bytes, at = l->at;
+    if (!suan__mul_u64(n, width, &bytes) || !suan__mul_u64(bytes, size, &bytes) || !suan__add_u64(bytes, at, &bytes) ||
+        !suan__align_u64(bytes, SUAN__ALIGN, &l->at)) {
+        l->overflow = true;
+        return NULL;
+    }
+    return l->base ? l->base + at : NULL;
+}
+#define PUT(field, n, width) ((field) = put(l, (n), (width), sizeof *(field)))
+
+static uint64_t max64(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratch *sc) {
+    uint64_t dv = hp->kv_lora ? hp->kv_lora : hp->head_dim;
+    PUT(sc->expand, SUAN__EXPAND_SCRATCH, 1);
+    PUT(sc->q, (uint64_t)hp->head_dim + 2, SUAN__ATTN_ROWS); /* two rows more: vectors at the end of the transposed form reach beyond */
+    PUT(sc->s, SUAN__ATTN_ROWS, SUAN__ATTN_BLOCK);
+    PUT(sc->o, SUAN__ATTN_ROWS, dv);
+    PUT(sc->o2, SUAN__ATTN_ROWS, dv);
+    PUT(sc->m, SUAN__ATTN_ROWS, 1);
+    PUT(sc->sum, SUAN__ATTN_ROWS, 1);
+    PUT(sc->k_row, hp->head_dim, 1);
+}
+
+static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
+    uint64_t slots = T * hp->n_expert_used;
+    PUT(st->expert_out, slots, hp->n_embd);
+    PUT(st->gathered, slots, hp->n_embd);
+    PUT(st->moe_sum, T, hp->n_embd);
+    PUT(st->router, T, hp->n_expert);
+    PUT(st->router_key, T, 2 * (uint64_t)hp->n_expert);
+    PUT(st->group_scratch, T, hp->n_group);
+    PUT(st->selected, slots, 1);
+    PUT(st->selected_weight, slots, 1);
+    PUT(st->slot_of, slots, 1);
+    PUT(st->slot_token, slots, 1);
+    PUT(st->expert_begin, (uint64_t)hp->n_expert + 1, 1);
+    PUT(st->expert_fill, hp->n_expert, 1);
+    PUT(st->q8_gather_32, slots, suan__q8_row_bytes(hp->n_embd, 32));
+    PUT(st->q8_gather_256, slots, suan__q8_row_bytes(hp->n_embd, 256));
+}
+
+/* The widest set of q8 rows that a part makes: rows times bytes of a row, for blocks of 32 (those of 256 are smaller). */
+static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
+    uint64_t n = T * suan__q8_row_bytes(hp->n_embd, 32);
+    n = max64(n, T * suan__q8_row_bytes(hp->n_ff, 32));
+    n = max64(n, T * suan__q8_row_bytes((size_t)hp->n_head * (hp->kv_lora ? hp->v_dim : hp->head_dim), 32));
+    if (hp->n_expert) {
+        n = max64(n, T * hp->n_expert_used * suan__q8_row_bytes(hp->n_ff_exp, 32));
+        n = max64(n, T * suan__q8_row_bytes((size_t)hp->n_expert_shared * hp->n_ff_exp, 32));
+    }
+    if (hp->kv_lora) {
+        n = max64(n, T * suan__q8_row_bytes(hp->q_lora, 32));
+        n = max64(n, T * hp->n_head * suan__q8_row_bytes(hp->nope, 32));
+        n = max64(n, T * hp->n_head * suan__q8_row_bytes(hp->kv_lora, 32));
+    }
+    return n;
+}
+
+static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, int n_threads) {
+    uint64_t H = hp->n_head, qk = hp->kv_lora ? hp->nope + hp->rope : hp->head_dim, dv = hp->kv_lora ? hp->v_dim : hp->head_dim;
+    uint64_t ff = hp->n_ff;
+    PUT(st->x, T, hp->n_embd);
+    PUT(st->h, T, hp->n_embd);
+    PUT(st->out, T, hp->n_embd);
+    PUT(st->cos, T, hp->n_rot / 2);
+    PUT(st->sin, T, hp->n_rot / 2);
+    PUT(st->q, T, H * qk);
+    PUT(st->kv_new, T, hp->kv_lora ? hp->head_dim : 2 * (uint64_t)hp->n_head_kv * hp->head_dim);
+    PUT(st->att, T, H * dv);
+    if (hp->kv_lora) {
+        PUT(st->q_a, T, hp->q_lora);
+        PUT(st->latent_q, T, H * hp->kv_lora);
+        PUT(st->latent_o, T, H * hp->kv_lora);
+    }
+    if (hp->n_expert) {
+        ff = max64(ff, (uint64_t)max64(hp->n_expert_used, hp->n_expert_shared) * hp->n_ff_exp);
+        place_moe(l, hp, st, T);
+    }
+    PUT(st->gate, T, ff);
+    PUT(st->up, T, ff);
+    st->q8_bytes = (size_t)q8_bytes(hp, T);
+    PUT(st->q8_32, st->q8_bytes, 1);
+    PUT(st->q8_256, st->q8_bytes, 1);
+    PUT(st->logits, SUAN__LOGIT_ROWS, hp->n_vocab);
+    PUT(st->threads, (uint64_t)n_threads, 1);
+    suan__thread_scratch none;
+    for (int i = 0; i < n_threads; i++) place_thread(l, hp, l->base ? &st->threads[i] : &none);
+}
+
+uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, int n_threads) {
+    layout l = {0};
+    suan__step none;
+    place(&l, hp, &none, chunk, n_threads);
+    return l.overflow ? UINT64_MAX : l.at;
+}
+
+suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, suan_error *err) {
+    int n_threads = suan__pool_n_threads(model->pool);
+    uint64_t bytes = suan__scratch_bytes(&model->hp, max_tokens, n_threads);
+    *step = NULL;
+    suan__step *st = suan__calloc(1, sizeof *st);
+    SUAN_CHECK(st, SUAN_ENOMEM, "out of memory for a session");
+    st->pages = bytes <= SIZE_MAX / 2 ? suan__pages_alloc((size_t)bytes) : NULL;
+    if (!st->pages) {
+        suan__free(st);
+        return suan__fail(err, SUAN_ENOMEM, "%.2f GiB of buffers for chunks of %u tokens cannot be had", (double)bytes / (1 << 30),
+                          max_tokens);
+    }
+    st->model = model;
+    st->max_tokens = max_tokens;
+    st->pages_bytes = (size_t)bytes;
+    layout l = {.base = st->pages};
+    place(&l, &model->hp, st, max_tokens, n_threads);
+    *step = st;
+    return SUAN_OK;
+}
+
+void suan__step_free(suan__step *step) {
+    if (!step) return;
+    suan__pages_free(step->pages, step->pages_bytes);
+    suan__free(step);
+}
+
+const float *suan__step_logits(const suan__step *step) {
+    return step->logits;
+}
+
+/* ---- faults
+ * --------------------------------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* layer + 1 in the upper half, then the token, then the kind: the smallest number is the first fault. */
+void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32_t i_token) {
+    unsigned long long fault = ((unsigned long long)i_layer + 1) << 32 | (unsigned long long)i_token << 4 | (unsigned)what,
+                       seen = atomic_load(&st->fault);
+    while ((seen == 0 || fault < seen) && !atomic_compare_exchange_weak(&st->fault, &seen, fault)) {}
+}
+
+static suan_status report_fault(suan__step *st, suan_error *err) {
+    unsigned long long fault = atomic_load(&st->fault);
+    if (!fault) return SUAN_OK;
+    static const char *const what[] = {"", "the router", "the attention output", "the logits", "a key or value"};
+    uint32_t kind = fault & 15, pos = st->pos0 + (uint32_t)(fault >> 4 & 0xfffffff), layer = (uint32_t)(fault >> 32) - 1;
+    if (kind == SUAN__FAULT_LOGITS) return suan__fail(err, SUAN_ENUMERIC, "the logits of position %u hold a value that is not finite", pos);
+    if (kind == SUAN__FAULT_CACHE && st->kv->type != SUAN__F32)
+        return suan__fail(err, SUAN_ENUMERIC,
+                          "a key or value of layer %u at position %u does not fit into the f16 cache (use an f32 cache)", layer, pos);
+    return suan__fail(err, SUAN_ENUMERIC, "%s of layer %u at position %u holds a value that is not finite", what[kind], layer, pos);
+}
+
+/* ---- the run
+ * ---------------------------------------------------------------------------------------------------------------------------------------------------
+ */
+
+static suan__worker start_worker(suan__step *st, int i_thread, int n_threads) {
+    return (suan__worker){.st = st, .i_thread = i_thread, .n_threads = n_threads, .scratch = &st->threads[i_thread]};
+}
+
+/* Row `id` of the embedding, out of its panel. */
+static void embed(suan__step *st, uint32_t t) {
+    const suan__weight *e = &st->model->embd;
+    size_t panel_bytes = suan__panel_bytes(e->type, e->n_cols);
+    unsigned char *row =
+        (unsigned char *)(st->out + (size_t)t * e->n_cols); /* free at this time, and a stored row is not larger than F32 */
+    uint32_t id = (uint32_t)st->ids[t];
+    suan__panel_unpack_row(e->type, row, e->data + id / SUAN__PANEL * panel_bytes, e->n_cols, (int)(id % SUAN__PANEL));
+    suan__dequantize_row(e->type, st->x + (size_t)t * e->n_cols, row, e->n_cols);
+}
+
+static void run_layers(void *ctx, int i_thread, int n_threads) {
+    suan__step *st = ctx;
+    const suan__hparams *hp = &st->model->hp;
+    suan__worker w = start_worker(st, i_thread, n_threads);
+    for (uint32_t t; suan__next_tile(&w, st->n_tokens, &t);) {
+        embed(st, t);
+        suan__rope_table(st->cos + (size_t)t * hp->n_rot / 2, st->sin + (size_t)t * hp->n_rot / 2, hp->rope_freq, hp->n_rot / 2,
+                         (int64_t)st->pos0 + t, (float)hp->rope_factor);
+    }
+    suan__end_op(&w);
+    for (uint32_t i = 0; i < hp->n_layer && !st->stopped; i++) st->model->family->layer(&w, &st->model->layers[i], i);
+}
+
+static void run_head(void *ctx, int i_thread, int n_threads) {
+    suan__step *st = ctx;
+    const suan__model *m = st->model;
+    suan__worker w = start_worker(st, i_thread, n_threads);
+    size_t d = m->hp.n_embd, v = m->hp.n_vocab;
+    for (uint32_t t; suan__next_tile(&w, st->n_logit_rows, &t);)
+        m->kernels->rms_norm(st->h + t * d, st->x + (st->logit_row0 + t) * d, m->out_norm, d, m->hp.rms_eps);
+    suan__end_op(&w);
+    suan__acts h = {.x = st->h, .ld = d, .n_cols = st->n_logit_rows, .n_slices = 1, .k = (uint32_t)d};
+    suan__products(&w, &h, (suan__product[]){{&m->head, st->logits, v, 0}}, 1);
+    for (uint32_t t; suan__next_tile(&w, st->n_logit_rows, &t);)
+        if (!m->kernels->all_finite(st->logits + t * v, v)) suan__step_fault(st, SUAN__FAULT_LOGITS, m->hp.n_layer, st->logit_row0 + t);
+    suan__end_op(&w);
+}
+
+static void run(suan__step *st, suan__pool_fn *fn) {
+    for (int i = 0; i < 3; i++) atomic_store_explicit(&st->counter[i], 0, memory_order_relaxed);
+    suan__pool_run(st->model->pool, fn, st);
+}
+
+/* The rows [row0, row0 + n) of logits; the last row computed ends up in row 0 of the buffer when it is the last of the step. */
+static suan_status head_rows(suan__step *st, uint32_t row0, uint32_t n, suan_error *err) {
+    st->logit_row0 = row0;
+    st->n_logit_rows = n;
+    run(st, run_head);
+    return report_fault(st, err);
+}
+
+suan_status suan__step_run(suan__step *st, suan__kv *kv, const int32_t *ids, uint32_t n_tokens, uint32_t pos0, bool exact, bool want_logits,
+                           suan__row_fn *on_row, void *ctx, const atomic_bool *cancel, suan_error *err) {
+    st->kv = kv;
+    st->ids = ids;
+    st->n_tokens = n_tokens;
+    st->pos0 = pos0;
+    st->exact = exact;
+    st->cancel = cancel;
+    st->stopped = false;
+    atomic_store(&st->fault, 0);
+    run(st, run_layers);
+    if (st->stopped) return suan__fail(err, SUAN_STOPPED, "stopped by the caller");
+    SUAN_TRY(report_fault(st, err));
+    size_t v = st->model->hp.n_vocab;
+    if (!on_row) return want_logits ? head_rows(st, n_tokens - 1, 1, err) : SUAN_OK;
+    for (uint32_t row = 0; row < n_tokens; row += SUAN__LOGIT_ROWS) {
+        uint32_t n = n_tokens - row < SUAN__LOGIT_ROWS ? n_tokens - row : SUAN__LOGIT_ROWS;
+        SUAN_TRY(head_rows(st, row, n, err));
+        for (uint32_t i = 0; i < n; i++)
+            if (on_row(ctx, row + i, st->logits + i * v)) return suan__fail(err, SUAN_STOPPED, "stopped by the caller");
+        if (row + n == n_tokens && n > 1) memmove(st->logits, st->logits + (n - 1) * v, v * sizeof *st->logits);
+    }
+    return SUAN_OK;
+}

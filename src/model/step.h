@@ -1,0 +1,106 @@
+/* step.h: a step at work, for the files that compute the parts of a layer.
+ *
+ * All threads of the pool run the layers together. A part is a sequence of operations; each operation cuts its outputs into tiles that do
+ * not depend on the number of threads, hands them out by a shared counter, and ends with a barrier. Every tile writes outputs that no other
+ * tile touches, so who takes which changes no bit.
+ */
+#ifndef SUAN_MODEL_STEP_H
+#define SUAN_MODEL_STEP_H
+
+#include "model/family.h"
+
+#define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
+#define SUAN__ATTN_ROWS 32  /* query rows (tokens x heads of a group) that attention takes together */
+
+/* Buffers of one thread. */
+typedef struct suan__thread_scratch {
+    float *expand; /* SUAN__EXPAND_SCRATCH */
+    float *q;      /* [ATTN_ROWS or group][row width] gathered queries, or transposed [row width][ATTN_ROWS] */
+    float *s;      /* [rows][256] scores */
+    float *o, *o2; /* [rows][value width] */
+    float *m, *sum;
+    float *k_row; /* [head_dim] */
+} suan__thread_scratch;
+
+/* The greatest rows * width that each buffer has to hold; sizes in floats unless said. */
+struct suan__step {
+    const suan__model *model;
+    suan__kv *kv;
+    uint32_t max_tokens, n_tokens, pos0;
+    const int32_t *ids;
+    bool exact;
+    float *x, *h, *out;               /* [T][n_embd]: the residual stream, its norm, a part's output */
+    float *cos, *sin;                 /* [T][n_rot / 2] */
+    float *q, *kv_new, *att;          /* queries, new keys (and values behind), attention output */
+    float *q_a, *latent_q, *latent_o; /* MLA: [T][q_lora], [T][H][kv_lora] both */
+    float *gate, *up;                 /* [T][n_ff] or [T * used][n_ff_exp] */
+    float *expert_out;                /* [T * used][n_embd] */
+    float *gathered;                  /* [T * used][n_embd] f32 activations of experts, exact path */
+    float *router;                    /* [T][n_expert] */
+    float *router_key;                /* [T][2 * n_expert]: what is sorted, and scores of groups */
+    uint32_t *group_scratch;          /* [T][n_group] */
+    float *moe_sum;                   /* [T][n_embd] */
+    uint32_t *selected;               /* [T][used] ascending */
+    float *selected_weight;           /* [T][used] */
+    uint32_t *slot_of;                /* [T][used]: row of expert_out */
+    uint32_t *expert_begin;           /* [n_expert + 1] */
+    uint32_t *expert_fill;            /* [n_expert] */
+    uint32_t *slot_token;             /* [T * used] */
+    unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
+    size_t q8_bytes;
+    float *logits; /* [LOGIT_ROWS][n_vocab] */
+    uint32_t logit_row0, n_logit_rows;
+    suan__thread_scratch *threads;
+    unsigned char *pages;
+    size_t pages_bytes;
+    atomic_uint counter[3]; /* tiles handed out: one for the present operation, one kept zero for the next */
+    const atomic_bool *cancel;
+    bool stopped;
+    /* the first thing that went wrong, by layer and position */
+    atomic_ullong fault; /* 0: none; see suan__step_fault */
+};
+
+struct suan__worker {
+    suan__step *st;
+    int i_thread, n_threads;
+    unsigned op; /* how many operations this thread has been through */
+    suan__thread_scratch *scratch;
+};
+
+typedef enum suan__fault { SUAN__FAULT_ROUTER = 1, SUAN__FAULT_ATTENTION, SUAN__FAULT_LOGITS, SUAN__FAULT_CACHE } suan__fault;
+/* Notes a non-finite value; the one with the lowest layer, then position, then kind is reported, whoever finds it first. */
+void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32_t i_token);
+
+/* for (uint32_t t; suan__next_tile(w, n, &t);) { ... } suan__end_op(w); */
+bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile);
+void suan__end_op(suan__worker *w);
+
+/* ---- matrix products
+ * ----------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Activations: rows x[i_col * ld + i_slice * slice_ld], k values each. */
+typedef struct suan__acts {
+    const float *x;
+    size_t ld, slice_ld;
+    uint32_t n_cols, n_slices, k;
+} suan__acts;
+
+/* One product: y[i_col * ldy + i_slice * slice_ldy + row] = W[slice] x. All slices of the weight are used. */
+typedef struct suan__product {
+    const suan__weight *w;
+    float *y;
+    size_t ldy, slice_ldy;
+} suan__product;
+
+/* Quantises the activations where the weights want it, then computes n products of the same activations. Two operations (one when nothing
+ * is quantised). */
+void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n);
+
+/* Rounds the rows of `a` into q8 rows [slice][col] of st->q8_32 / q8_256. */
+void suan__quantize_acts(suan__worker *w, const suan__acts *a, bool want_32, bool want_256);
+/* Whether weight wants f32 activations in this step, else its block. */
+static inline int suan__weight_block(const suan__step *st, const suan__weight *w) {
+    return st->exact || w->exact ? 0 : suan__activation_block(w->type);
+}
+
+#endif
