@@ -47,18 +47,20 @@ void suan__alloc_fail_at(uint64_t n) {
     atomic_store_explicit(&failing_allocation, n ? suan__alloc_count() + n : 0, memory_order_relaxed);
 }
 
+/* No object is larger than PTRDIFF_MAX; the C library refuses that too, but sanitizers end the process over it. */
 void *suan__malloc(size_t n) {
-    return count_allocation() ? malloc(n ? n : 1) : NULL;
+    return n <= PTRDIFF_MAX && count_allocation() ? malloc(n ? n : 1) : NULL;
 }
 
 void *suan__calloc(size_t n, size_t size) {
-    if (n == 0 || size == 0) n = size = 1;
-    return count_allocation() ? calloc(n, size) : NULL; /* calloc checks the product itself */
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX || !count_allocation()) return NULL;
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *suan__realloc(void *p, size_t n, size_t size) {
     size_t bytes;
-    if (__builtin_mul_overflow(n, size, &bytes) || !count_allocation()) return NULL;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX || !count_allocation()) return NULL;
     return realloc(p, bytes ? bytes : 1);
 }
 

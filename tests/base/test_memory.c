@@ -24,6 +24,8 @@ static void test_heap_gives_memory_also_for_nothing(void **state) {
 
 static void test_heap_refuses_what_overflows(void **state) {
     assert_null(suan__calloc(SIZE_MAX / 2, 3));
+    assert_null(suan__calloc(SIZE_MAX / 2, 2));
+    assert_null(suan__malloc(SIZE_MAX - 1));
     assert_null(suan__malloc_aligned(SIZE_MAX - 10));
     assert_null(suan__strndup("x", SIZE_MAX));
     char *p = suan__malloc(4);
