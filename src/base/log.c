@@ -18,7 +18,7 @@ void suan_log_set(suan_log_fn *fn, void *ctx, suan_log_level level) {
     sink.level = fn ? level : SUAN_LOG_NONE;
 }
 
-void suan__log(suan_log_level level, const char *format, ...) {
+void suan__log_message(suan_log_level level, const char *format, ...) {
     if (level > sink.level || level <= SUAN_LOG_NONE) return;
     char message[2048];
     va_list args;

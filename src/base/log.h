@@ -3,5 +3,5 @@
 #define SUAN_BASE_LOG_H
 #include "suan/log.h"
 /* Formats and passes on when level <= the level set; otherwise costs a compare. */
-void suan__log(suan_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void suan__log_message(suan_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif
