@@ -1,0 +1,25 @@
+/* fill.h: the end of every level's source: its entries of the table. */
+#ifndef SUAN_KERNELS_SIMD_FILL_H
+#define SUAN_KERNELS_SIMD_FILL_H
+
+#include "kernels/simd/attention.h"
+#include "kernels/simd/elementwise.h"
+#include "kernels/simd/expand.h"
+#include "kernels/simd/matmul_float.h"
+#include "kernels/simd/matmul_quant.h"
+
+static void fill(suan__kernels *t) {
+#define ENTRY(field, type) t->field = ISA(field);
+    SUAN__KERNEL_MAP(ENTRY)
+#undef ENTRY
+#define ENTRY(name, stem, block, bytes)           \
+    t->matmul[SUAN__##name] = ISA(matmul_##stem); \
+    t->expand[SUAN__##name] = ISA(expand_##stem);
+    SIMD_QUANT_MAP(ENTRY)
+    ENTRY(F32, f32, , )
+    ENTRY(F16, f16, , )
+    ENTRY(BF16, bf16, , )
+#undef ENTRY
+}
+
+#endif

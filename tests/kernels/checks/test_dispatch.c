@@ -1,0 +1,82 @@
+/* test_dispatch.c: every entry of every level is a function of that level; where it is not, the table below says why. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+/* An entry that is allowed to be the C function, or that of the level below. */
+static const struct reason {
+    const char *level, *entry, *why;
+} reasons[] = {
+    {NULL, NULL, NULL}, /* none: every level has its own function for every operation */
+};
+
+static const char *reason_for(const char *level, const char *entry) {
+    for (const struct reason *r = reasons; r->level; r++) {
+        if (strcmp(r->level, level) == 0 && strcmp(r->entry, entry) == 0) return r->why;
+    }
+    return NULL;
+}
+
+typedef void any_fn(void);
+static int n_bad;
+
+/* mine: the entry; c: that of the reference; below: that of the next lower level (may be the reference). */
+static void entry(const char *level, const char *name, any_fn *mine, any_fn *c, any_fn *below) {
+    const char *why = reason_for(level, name);
+    if (!mine) {
+        printf("%s %s: empty\n", level, name);
+        n_bad++;
+    } else if (mine == c || mine == below) {
+        printf("%s %s: %s%s%s\n", level, name, mine == c ? "the C function" : "the function of the level below", why ? ", because " : "",
+               why ? why : "");
+        n_bad += !why;
+    } else {
+        printf("%s %s: own\n", level, name);
+        if (why) {
+            printf("  but a reason is stated: %s\n", why);
+            n_bad++;
+        }
+    }
+}
+
+static void compare(const suan__kernels *t, const suan__kernels *c, const suan__kernels *below) {
+#define FIELD(field, type) entry(t->name, #field, (any_fn *)t->field, (any_fn *)c->field, (any_fn *)below->field);
+    SUAN__KERNEL_MAP(FIELD)
+#undef FIELD
+#define TYPE(type)                                                                                        \
+    entry(t->name, "matmul " #type, (any_fn *)t->matmul[SUAN__##type], (any_fn *)c->matmul[SUAN__##type], \
+          (any_fn *)below->matmul[SUAN__##type]);                                                         \
+    entry(t->name, "expand " #type, (any_fn *)t->expand[SUAN__##type], (any_fn *)c->expand[SUAN__##type], \
+          (any_fn *)below->expand[SUAN__##type]);
+    SUAN__WEIGHT_MAP(TYPE)
+#undef TYPE
+}
+
+int main(void) {
+    const char *const *levels = suan__kernels_levels();
+    const suan__kernels *c, *t, *below;
+    int n = 0;
+    suan_error err = {0};
+    while (levels[n]) n++;
+    if (n == 0 || strcmp(levels[n - 1], "c") != 0 || suan__kernels_get(&c, "c", &err) != SUAN_OK) {
+        printf("the last level is not c\n");
+        return 1;
+    }
+    for (int i = 0; i + 1 < n; i++) {
+        if (suan__kernels_get(&t, levels[i], &err) != SUAN_OK || suan__kernels_get(&below, levels[i + 1], &err) != SUAN_OK) return 1;
+        compare(t, c, below);
+    }
+    if (suan__kernels_get(&t, NULL, &err) != SUAN_OK || strcmp(t->name, levels[0]) != 0) n_bad++;
+    if (suan__kernels_get(&t, "mmx", &err) == SUAN_OK || t) {
+        printf("an unknown level was accepted\n");
+        n_bad++;
+    }
+#if defined(__aarch64__)
+    if (n < 2) {
+        printf("NEON is missing\n");
+        n_bad++;
+    }
+#endif
+    return n_bad ? 1 : 0;
+}
