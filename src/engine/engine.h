@@ -8,15 +8,22 @@
 #include "suan/session.h"
 #include "text/tokenizer.h"
 
+/* What a generation_config.json asks for; a field counts where its flag is set. */
+typedef struct suan__sampling_defaults {
+    bool has_temperature, has_top_k, has_top_p, has_min_p, has_typical_p, has_repetition_penalty;
+    float temperature, top_p, min_p, typical_p, repetition_penalty;
+    uint32_t top_k;
+} suan__sampling_defaults;
+
 struct suan_model {
     suan__model *graph;
     suan__pool *pool;
     suan_tokenizer *tokenizer;  /* NULL: the files carry none */
-    struct suan_template *chat; /* NULL: no chat template */
+    struct suan_template *chat; /* NULL: no chat template, or one that is malformed: chat_error says which */
+    suan_error chat_error;      /* status SUAN_OK: the model has no template */
     char *path;
-    suan_sampling sampling; /* of generation_config.json */
-    uint32_t sampling_set;  /* bit i: field i of SUAN__SAMPLING_KEYS was there */
-    int32_t *eos_ids;       /* generation_config's eos_token_id list, on top of the tokenizer's */
+    suan__sampling_defaults defaults; /* of generation_config.json */
+    int32_t *eos_ids;                 /* config's eos_token_id where there is no tokenizer to say it */
     size_t n_eos_ids;
     uint64_t memory_bytes; /* what the options allow; 0: no limit of theirs */
 };
