@@ -1,0 +1,9 @@
+/* commands.h: the subcommands; each is one file. */
+#ifndef SUAN_CLI_COMMANDS_H
+#define SUAN_CLI_COMMANDS_H
+
+#include "cli/args.h"
+
+extern const cli_command cli_command_chat, cli_command_inspect, cli_command_run, cli_command_template, cli_command_tokenize;
+
+#endif

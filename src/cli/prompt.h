@@ -1,0 +1,31 @@
+/* prompt.h: from what the person gave to the ids that the model reads. */
+#ifndef SUAN_CLI_PROMPT_H
+#define SUAN_CLI_PROMPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "suan/suan.h"
+
+typedef struct cli_prompt_options {
+    const char *text, *file, *ids; /* one of them */
+    const char *system;            /* NULL: none */
+    const char *now;               /* NULL: the present time */
+    bool is_raw, parse_special;
+} cli_prompt_options;
+
+/* The largest prompt that is read from a file or a pipe. */
+#define CLI_PROMPT_MAX_BYTES ((uint64_t)1 << 28)
+
+/* *ids: owned by the caller (suan_free). *used_template: whether the model's chat template was applied. */
+suan_status cli_prompt_make(const cli_prompt_options *o, const suan_model *model, int32_t **ids, size_t *n_ids, bool *used_template,
+                            suan_error *err);
+/* "5,17,300" (commas or blanks) to ids; n bytes of text. *ids: owned by the caller (suan_free). */
+suan_status cli_ids_parse(const char *what, const char *text, size_t n, int32_t **ids, size_t *n_ids, suan_error *err);
+/* The request of a chat template: {"messages": [...], "add_generation_prompt": true}, NUL-terminated, owned by the caller (free). system
+ * may be NULL. messages: a JSON array of {role, content}, borrowed. */
+struct json_t;
+suan_status cli_chat_request(const char *system, size_t n_system, struct json_t *messages, char **request, suan_error *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* stop.c: signal handlers. What they touch is lock-free and of this process, so it stands here as state of the file. */
+#include "cli/stop.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+static _Atomic(suan_session *) watched;
+static atomic_int caught;
+static bool is_installed;
+static struct sigaction before_int, before_term;
+
+static void on_signal(int number) {
+    suan_session *session = atomic_load(&watched);
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&caught, &none, number)) { /* the second one: at once, as without a handler */
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    if (session) suan_session_cancel(session);
+}
+
+void cli_stop_watch(suan_session *session) {
+    if (session) {
+        struct sigaction action = {.sa_handler = on_signal};
+        sigemptyset(&action.sa_mask);
+        atomic_store(&caught, 0);
+        atomic_store(&watched, session);
+        if (!is_installed) {
+            sigaction(SIGINT, &action, &before_int);
+            sigaction(SIGTERM, &action, &before_term);
+            is_installed = true;
+        }
+        return;
+    }
+    if (is_installed) {
+        sigaction(SIGINT, &before_int, NULL);
+        sigaction(SIGTERM, &before_term, NULL);
+        is_installed = false;
+    }
+    atomic_store(&watched, NULL);
+}
+
+int cli_stop_signal(void) {
+    return atomic_load(&caught);
+}
