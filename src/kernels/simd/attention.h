@@ -9,7 +9,6 @@
 
 /* ---- keys in rows: lanes over queries, QR_T positions at once */
 
-#define QR_T 8      /* positions at once */
 #define QR_CHUNK 64 /* values of a half-precision row expanded at once */
 
 /* V vectors of queries from qt on against T rows from c on. rows: T f32 rows of n values each, ld values apart. */

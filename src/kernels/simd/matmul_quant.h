@@ -1,7 +1,7 @@
 /* matmul_quant.h: one panel of block-quantised weights times quantised activations (the type suan__matmul_fn for integer types).
  *
  * For each type a function adds one block of VL rows to C columns. It unpacks the block's weights into vectors of four bytes a row, then
- * uses them for every column: the work of unpacking is shared by up to SIMD_COLS columns. The sums inside a block are exact, so that only
+ * uses them for every column: the work of unpacking is shared by up to QUANT_COLS columns. The sums inside a block are exact, so that only
  * the last two steps (the product of the scales, the fma) must follow the contract's order.
  *
  * p is the panel's block, h the first of the VL rows, b the block's number. Units (see kernels.h) of 16 rows stand side by side: unit u
@@ -12,8 +12,6 @@
 
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
-
-#define SIMD_COLS 8 /* columns at once, at most */
 
 /* The columns: q8 rows ldx bytes apart; where their scales and sums begin. */
 typedef struct cols {
@@ -232,7 +230,7 @@ VEC vf add_block_min(vf acc, vi isum, vi msum, vf d, vf dmin, vf da) {
 }
 
 VEC void block_q45_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C, bool five) {
-    vi sc[2], mn[2], isum[SIMD_COLS], msum[SIMD_COLS];
+    vi sc[2], mn[2], isum[QUANT_COLS], msum[QUANT_COLS];
     vf d = vf_load_f16(p + 2 * h), dmin = vf_load_f16(p + 32 + 2 * h);
     load_k4_scales(sc, mn, p + 64, h);
 #pragma GCC unroll 8
@@ -259,7 +257,7 @@ VEC void block_q5_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, i
 }
 
 VEC void block_q2_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
-    vi isum[SIMD_COLS], msum[SIMD_COLS];
+    vi isum[QUANT_COLS], msum[QUANT_COLS];
     vf d = vf_load_f16(p + 1280 + 2 * h), dmin = vf_load_f16(p + 1312 + 2 * h);
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) isum[c] = msum[c] = vi_zero();
@@ -282,7 +280,7 @@ VEC void block_q2_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, i
 
 /* Q3_K and Q6_K: weights are stored with 2^log_offset added; the same times the scales' share of the sums is taken away at the end. */
 VEC void block_q36_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C, bool six) {
-    vi sc[4], isum[SIMD_COLS], extra[SIMD_COLS];
+    vi sc[4], isum[QUANT_COLS], extra[QUANT_COLS];
     vf d = vf_load_f16(p + (six ? 3328 : 1728) + 2 * h);
     if (six) {
 #pragma GCC unroll 4
@@ -316,7 +314,7 @@ VEC void block_q6_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, i
 
 VEC void block_iq4_xs(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
     vi table = dot_s_weights(vi_table(suan__iq4_values)), sh = vi_load_u16(p + 32 + 2 * h), sl = unit(p + 64, 0, h);
-    vi isum[SIMD_COLS], extra[SIMD_COLS];
+    vi isum[QUANT_COLS], extra[QUANT_COLS];
     vf d = vf_load_f16(p + 2 * h);
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) isum[c] = extra[c] = vi_zero();
@@ -342,7 +340,7 @@ VEC void block_iq4_xs(const uint8_t *p, int h, const cols *x, size_t b, vf *acc,
 typedef void block_fn(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C);
 
 /* The rows' results of C columns; n_rows of the 16 are stored. */
-VEC void store_columns(float *y, size_t ldy, vf acc[SUAN__PANEL / VL][SIMD_COLS], int C, int n_rows) {
+VEC void store_columns(float *y, size_t ldy, vf acc[SUAN__PANEL / VL][QUANT_COLS], int C, int n_rows) {
 #pragma GCC unroll 4
     for (int g = 0; g < SUAN__PANEL / VL; g++) {
         int n = n_rows - g * VL;
@@ -361,7 +359,7 @@ VEC void store_columns(float *y, size_t ldy, vf acc[SUAN__PANEL / VL][SIMD_COLS]
 
 VEC void quant_columns(float *y, size_t ldy, const uint8_t *p, size_t n_blocks, size_t block_bytes, const cols *x, int C, int n_rows,
                        block_fn *add) {
-    vf acc[SUAN__PANEL / VL][SIMD_COLS];
+    vf acc[SUAN__PANEL / VL][QUANT_COLS];
 #pragma GCC unroll 4
     for (int g = 0; g < SUAN__PANEL / VL; g++)
 #pragma GCC unroll 8
@@ -378,10 +376,10 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
                       size_t block_bytes, block_fn *add) {
     cols columns = {x, ldx, suan__q8_d_offset(k), suan__q8_sum_offset(k, block)};
     size_t n = k / block;
-    for (; n_cols >= SIMD_COLS; n_cols -= SIMD_COLS, columns.x += SIMD_COLS * ldx, y += SIMD_COLS * ldy) {
-        quant_columns(y, ldy, p, n, block_bytes, &columns, SIMD_COLS, n_rows, add);
+    for (; n_cols >= QUANT_COLS; n_cols -= QUANT_COLS, columns.x += QUANT_COLS * ldx, y += QUANT_COLS * ldy) {
+        quant_columns(y, ldy, p, n, block_bytes, &columns, QUANT_COLS, n_rows, add);
     }
-    if (SIMD_COLS > 4 && n_cols >= 4) {
+    if (QUANT_COLS > 4 && n_cols >= 4) {
         quant_columns(y, ldy, p, n, block_bytes, &columns, 4, n_rows, add);
         n_cols -= 4, columns.x += 4 * ldx, y += 4 * ldy;
     }
@@ -393,12 +391,12 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
 }
 
 /* X(name, stem, values of a block, bytes of a block) */
-#define SIMD_QUANT_MAP(X)                                                                                                             \
-    X(Q8_0, q8_0, 32, 34)                                                                                                             \
-    X(Q4_0, q4_0, 32, 18)                                                                                                             \
-    X(Q4_1, q4_1, 32, 20) X(Q5_0, q5_0, 32, 22) X(Q5_1, q5_1, 32, 24) X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110)                  \
-        X(Q4_K, q4_k, 256, 144) X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) \
-            X(MXFP4, mxfp4, 32, 17)
+#define SIMD_QUANT_MAP(X)                                                                                              \
+    X(Q8_0, q8_0, 32, 34)                                                                                              \
+    X(Q4_0, q4_0, 32, 18)                                                                                              \
+    X(Q4_1, q4_1, 32, 20)                                                                                              \
+    X(Q5_0, q5_0, 32, 22) X(Q5_1, q5_1, 32, 24) X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110) X(Q4_K, q4_k, 256, 144) \
+        X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
 
 #define SIMD_QUANT_MATMUL(name, stem, block, bytes)                                                                                        \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \

@@ -19,8 +19,10 @@
 #define ISA(name) name##_avx512
 
 /* How much is worked on at once: what fits into 32 registers of 16 lanes. */
+#define QUANT_COLS 8 /* columns of an integer product */
 #define FLOAT_COLS 8 /* columns of a float product: eight sums keep two fma units busy through their latency of four */
-#define QR_V 2       /* vectors of queries against keys in rows */
+#define QR_V 2       /* vectors of queries, and */
+#define QR_T 8       /* positions of keys in rows */
 #define PV_C 4       /* queries, and */
 #define PV_J 4       /* vectors of dimensions of weighted values */
 
@@ -111,9 +113,6 @@ VEC vi vi_and(vi a, vi b) {
 VEC vi vi_or(vi a, vi b) {
     return _mm512_or_si512(a, b);
 }
-VEC vi vi_xor(vi a, vi b) {
-    return _mm512_xor_si512(a, b);
-}
 VEC vi vi_add(vi a, vi b) {
     return _mm512_add_epi32(a, b);
 }
@@ -197,7 +196,7 @@ VEC vi vi_table(const void *bytes) {
 VEC vi vi_lookup(vi table, vi index) {
     return _mm512_shuffle_epi8(table, index);
 }
-/* a with `value` added to each byte whose byte of `flags` has a bit of the same byte of `mask`. */
+/* a with `value` added to each byte whose byte of `flags` has the one bit of the same byte of `mask`. */
 VEC vi vi_add_where(vi a, vi flags, vi mask, vi value) {
     return _mm512_mask_add_epi8(a, _mm512_test_epi8_mask(flags, mask), a, value);
 }

@@ -123,11 +123,11 @@ static void check_attention_sums(check *ck, size_t n, int kind, bool high) {
 
 static void check_conversions(check *ck, size_t n, int kind, bool high) {
     vectors v;
-    check_buffer half, y, expected;
+    check_buffer half, found, expected;
     size_t skew = (size_t)check_range(ck, 0, 31) * 2;
     vectors_init(ck, &v, n, kind, high);
     check_buffer_init(&half, n * 2, high, skew);
-    check_buffer_init(&y, n * 2, high, skew);
+    check_buffer_init(&found, n * 2, high, skew);
     check_buffer_init(&expected, n * 2, high, skew);
     check_halves(ck, (uint16_t *)(void *)half.data, n, kind);
     check_buffer_seal(&half);
@@ -142,20 +142,20 @@ static void check_conversions(check *ck, size_t n, int kind, bool high) {
     }
     check_begin(ck, "f32_to_f16 n=%zu kind=%d", n, kind);
     bool ok_c = ck->c->f32_to_f16((uint16_t *)(void *)expected.data, f(&v.a), n);
-    bool ok = ck->k->f32_to_f16((uint16_t *)(void *)y.data, f(&v.a), n);
+    bool ok = ck->k->f32_to_f16((uint16_t *)(void *)found.data, f(&v.a), n);
     check_true(ck, ok == ok_c, "the result differs");
-    check_equal_bytes(ck, expected.data, y.data, n * 2);
-    check_guards(ck, &y, "y");
+    check_equal_bytes(ck, expected.data, found.data, n * 2);
+    check_guards(ck, &found, "y");
     check_sealed(ck, &half, "x");
     check_begin(ck, "all_finite n=%zu kind=%d", n, kind);
     check_true(ck, ck->k->all_finite(f(&v.a), n), "finite values were refused");
     static const uint32_t bad[] = {0x7f800000, 0xff800000, 0x7fc00000, 0xff800001};
     memcpy(v.a.data + check_random(ck) % n * 4, &bad[check_random(ck) % 4], 4);
     check_true(ck, !ck->k->all_finite(f(&v.a), n), "a value that is not finite was not seen");
-    check_true(ck, !ck->k->f32_to_f16((uint16_t *)(void *)y.data, f(&v.a), n), "f32_to_f16 did not see a value that is not finite");
+    check_true(ck, !ck->k->f32_to_f16((uint16_t *)(void *)found.data, f(&v.a), n), "f32_to_f16 did not see a value that is not finite");
     vectors_fini(&v);
     check_buffer_fini(&half);
-    check_buffer_fini(&y);
+    check_buffer_fini(&found);
     check_buffer_fini(&expected);
 }
 
