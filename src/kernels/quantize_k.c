@@ -7,92 +7,113 @@
  *   2. The scales of the superblock are integers times d (and dmin), a binary16. With d given, each sub-block tries the integers near its
  *      own optimum; with the integers and levels given, d has a least-squares optimum again. The two steps alternate while the error falls.
  *
- * All is computed in binary64 with + - * / and comparisons, in this order: the same bytes everywhere.
+ * Only + - * / and comparisons, in this order: the same bytes everywhere.
  */
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
-#include "kernels/quantize.h"
-
-#include <math.h>
-#include <string.h>
+#include "kernels/quantize_search.h"
 
 #define MAX_SUBS 16
 
-/* Nearest integer, halves to even, limited to low..high. */
-static int nearest_int(double v, int low, int high) {
-    if (!(v > low)) return low;
-    if (!(v < high)) return high;
-    double t = v + 0x1.8p52;
-    return (int)(t - 0x1.8p52);
-}
-
-/* The levels of a symmetric type: all integers low..high, or the 16 of a table in rising order. */
+/* The levels of a symmetric type: all integers low..high, or the 16 of IQ4 in rising order. */
 typedef struct levels {
-    int low, high;
-    const int8_t *table;
+    float low, high;
+    bool is_iq4;
 } levels;
 
-/* The index of the level nearest to v: into the table, or from `low`. */
-static int nearest_level(const levels *l, double v) {
-    if (!l->table) return nearest_int(v, l->low, l->high) - l->low;
-    int i = 0;
-    for (int step = 8; step > 0; step /= 2) {
-        if (2 * v > l->table[i + step - 1] + l->table[i + step]) i += step;
+/* The midpoints between the values of IQ4, and how far apart the values are. */
+static const float iq4_middles[15] = {-115.5f, -93.5f, -74, -57, -42, -28.5f, -16, -4.5f, 7, 19, 31.5f, 45.5f, 61, 79, 101};
+static const float iq4_steps[15] = {23, 21, 18, 16, 14, 13, 12, 11, 12, 12, 13, 15, 16, 20, 24};
+
+/* The levels nearest to v. Of IQ4: each midpoint that v lies above adds a step. */
+static inline void nearest_levels(const levels *l, const float v[LANES], float level[LANES]) {
+    if (!l->is_iq4) {
+        for (int j = 0; j < LANES; j++) level[j] = round_limited(v[j], l->low, l->high);
+        return;
     }
-    return i;
-}
-static int level_value(const levels *l, int index) {
-    return l->table ? l->table[index] : l->low + index;
-}
-
-static double half_value(double v) {
-    return (double)suan__f16_to_f32(suan__scale_bits((float)v));
-}
-
-/* ---- symmetric: x ~ t * q
- * ----------------------------------------------------------------------------------------------------------------- */
-
-/* Error of x[n] at scale t with the nearest levels; their indices in q. */
-static double error_at(const levels *l, const float *x, int n, double t, uint8_t *q) {
-    double error = 0, inverse = t != 0 ? 1 / t : 0;
-    for (int i = 0; i < n; i++) {
-        q[i] = (uint8_t)nearest_level(l, x[i] * inverse);
-        double e = x[i] - t * level_value(l, q[i]);
-        error += e * e;
+    for (int j = 0; j < LANES; j++) level[j] = l->low;
+    for (int i = 0; i < 15; i++) {
+        for (int j = 0; j < LANES; j++) level[j] += v[j] > iq4_middles[i] ? iq4_steps[i] : 0.0f;
     }
-    return error;
+}
+
+/* ---- symmetric: x ~ t * q */
+
+static inline float inverse_of(float t) {
+    return t != 0.0f ? 1.0f / t : 0.0f;
+}
+
+/* Error of x[n] at scale t with the nearest levels. n is a multiple of LANES. */
+static float error_at(const levels *l, const float *x, int n, float t) {
+    float error[LANES] = {0}, inverse = inverse_of(t), v[LANES], q[LANES];
+    for (int i = 0; i < n; i += LANES) {
+        for (int j = 0; j < LANES; j++) v[j] = x[i + j] * inverse;
+        nearest_levels(l, v, q);
+        for (int j = 0; j < LANES; j++) {
+            float e = x[i + j] - t * q[j];
+            error[j] += e * e;
+        }
+    }
+    return fold_lanes(error);
+}
+
+/* sums: of x q and of q q, q the levels nearest to x * inverse. */
+static void fit_at(const levels *l, const float *x, int n, float inverse, float sums[2]) {
+    float xq[LANES] = {0}, qq[LANES] = {0}, v[LANES], q[LANES];
+    for (int i = 0; i < n; i += LANES) {
+        for (int j = 0; j < LANES; j++) v[j] = x[i + j] * inverse;
+        nearest_levels(l, v, q);
+        for (int j = 0; j < LANES; j++) {
+            xq[j] += x[i + j] * q[j];
+            qq[j] += q[j] * q[j];
+        }
+    }
+    sums[0] = fold_lanes(xq);
+    sums[1] = fold_lanes(qq);
+}
+
+/* What is stored for the level nearest to x[i] at scale t: its number from the lowest one. */
+static void level_indices(const levels *l, const float *x, int n, float t, uint8_t *q) {
+    float inverse = inverse_of(t), v[LANES], level[LANES];
+    for (int i = 0; i < n; i += LANES) {
+        for (int j = 0; j < LANES; j++) v[j] = x[i + j] * inverse;
+        nearest_levels(l, v, level);
+        for (int j = 0; j < LANES; j++) {
+            int index = (int)(level[j] - l->low);
+            if (l->is_iq4)
+                for (index = 0; (float)suan__iq4_values[index] < level[j];) index++;
+            q[i + j] = (uint8_t)index;
+        }
+    }
 }
 
 /* The best scale by itself. Trials map the extreme value to the levels between 1.2 times and half of each end of the range. */
-static double best_scale(const levels *l, const float *x, int n) {
-    double extreme = 0, best_gain = 0, best = 0;
+#define SHARES 24
+
+static float best_scale(const levels *l, const float *x, int n) {
+    float extreme = 0, best_gain = 0, best = 0;
     for (int i = 0; i < n; i++) {
-        if (fabs((double)x[i]) > fabs(extreme)) extreme = x[i];
+        if (fabsf(x[i]) > fabsf(extreme)) extreme = x[i];
     }
-    if (extreme == 0) return 0;
-    for (int end = 0; end < 2; end++) {
-        double edge = end ? l->high : l->low;
-        for (int step = 0; step < 24; step++) {
-            double inverse = edge * (1.2 - step * 0.03) / extreme, xq = 0, qq = 0;
-            for (int i = 0; i < n; i++) {
-                double q = level_value(l, nearest_level(l, x[i] * inverse));
-                xq += x[i] * q;
-                qq += q * q;
-            }
-            if (qq > 0 && xq * xq > best_gain * qq) {
-                best_gain = xq * xq / qq;
-                best = xq / qq;
-            }
+    if (!(fabsf(extreme) > 0x1p-60f)) return 0; /* nothing beside the block's largest value, which is one or more */
+    for (int trial = 0; trial < 2 * SHARES; trial++) {
+        float edge = trial % 2 ? l->high : l->low, sums[2];
+        float share = (float)(40 - trial / 2) * 0.03f;
+        fit_at(l, x, n, edge * share / extreme, sums);
+        if (sums[1] > 0 && sums[0] * sums[0] > best_gain * sums[1]) {
+            best_gain = sums[0] * sums[0] / sums[1];
+            best = sums[0] / sums[1];
         }
     }
     return best;
 }
 
-/* A superblock: scale of sub-block s is d * sub[s]. */
+/* A superblock of normalised values: scale of sub-block s is d * sub[s]. */
 typedef struct symmetric {
-    double d, error;
+    float d, error;
     int sub[MAX_SUBS];
-    uint8_t q[256]; /* indices of levels */
+    uint16_t d_bits;
+    uint8_t q[256];
 } symmetric;
 
 typedef struct symmetric_type {
@@ -100,63 +121,66 @@ typedef struct symmetric_type {
     int n_sub, sub_low, sub_high;
 } symmetric_type;
 
-/* For a given d the best integers near each sub-block's own optimum; fills all but d. */
-static void choose_subs(const symmetric_type *t, const float *x, const double scale[MAX_SUBS], symmetric *s) {
+/* For a given d the best integers near each sub-block's own optimum, and the error. */
+static void choose_subs(const symmetric_type *t, const float *x, const float scale[MAX_SUBS], symmetric *s) {
     int n = 256 / t->n_sub;
     s->error = 0;
     for (int i = 0; i < t->n_sub; i++) {
-        int middle = nearest_int(s->d != 0 ? scale[i] / s->d : 0, t->sub_low, t->sub_high);
-        double best = -1;
+        int middle = s->d != 0.0f ? (int)round_limited(scale[i] / s->d, (float)t->sub_low, (float)t->sub_high) : 0;
+        float best = -1;
         for (int sub = middle - 1; sub <= middle + 1; sub++) {
-            uint8_t q[256];
             if (sub < t->sub_low || sub > t->sub_high) continue;
-            double error = error_at(&t->l, x + i * n, n, s->d * sub, q);
+            float error = error_at(&t->l, x + i * n, n, s->d * (float)sub);
             if (best >= 0 && error >= best) continue;
             best = error;
             s->sub[i] = sub;
-            memcpy(s->q + i * n, q, (size_t)n);
         }
         s->error += best;
     }
 }
 
-/* The d that fits the integers and levels best. */
-static double refit(const symmetric_type *t, const float *x, const symmetric *s) {
-    double xw = 0, ww = 0;
-    for (int i = 0; i < 256; i++) {
-        double w = s->sub[i * t->n_sub / 256] * level_value(&t->l, s->q[i]);
-        xw += x[i] * w;
-        ww += w * w;
+/* The d that fits the integers, and the levels that they bring, best. */
+static float refit(const symmetric_type *t, const float *x, const symmetric *s) {
+    float xw = 0, ww = 0;
+    int n = 256 / t->n_sub;
+    for (int i = 0; i < t->n_sub; i++) {
+        float sums[2], sub = (float)s->sub[i];
+        if (s->sub[i] == 0) continue;
+        fit_at(&t->l, x + i * n, n, inverse_of(s->d * sub), sums);
+        xw += sums[0] * sub;
+        ww += sums[1] * (sub * sub);
     }
     return ww > 0 ? xw / ww : 0;
 }
 
 #define ROUNDS 4
 
-static void fit_symmetric(const symmetric_type *t, const float *x, symmetric *best) {
-    double scale[MAX_SUBS], extreme = 0;
+static void fit_symmetric(const symmetric_type *t, const float *values, symmetric *best) {
+    float x[256], scale[MAX_SUBS], extreme = 0;
+    double unit = normalize(values, x, 256);
     int n = 256 / t->n_sub;
     for (int i = 0; i < t->n_sub; i++) {
         scale[i] = best_scale(&t->l, x + i * n, n);
-        if (fabs(scale[i]) > fabs(extreme)) extreme = scale[i];
+        if (fabsf(scale[i]) > fabsf(extreme)) extreme = scale[i];
     }
     *best = (symmetric){.error = -1};
     for (int start = 0; start < 2; start++) {
-        symmetric s = {.d = half_value(extreme / (start ? t->sub_high : t->sub_low))};
+        float d = extreme / (float)(start ? t->sub_high : t->sub_low), last = -1;
         for (int round = 0; round < ROUNDS; round++) {
+            symmetric s = {.d = stored_value(d, unit), .d_bits = stored_half(d, unit)};
             choose_subs(t, x, scale, &s);
-            if (best->error >= 0 && s.error >= best->error && round > 0) break;
             if (best->error < 0 || s.error < best->error) *best = s;
-            double d = half_value(refit(t, x, &s));
-            if (d == s.d) break;
-            s.d = d;
+            if (last >= 0 && s.error >= last) break;
+            last = s.error;
+            d = refit(t, x, &s);
         }
     }
+    for (int i = 0; i < t->n_sub; i++) level_indices(&t->l, x + i * n, n, best->d * (float)best->sub[i], best->q + i * n);
 }
 
-static const symmetric_type q3_k_type = {{-4, 3, NULL}, 16, -32, 31};
-static const symmetric_type q6_k_type = {{-32, 31, NULL}, 16, -128, 127};
-static const symmetric_type iq4_xs_type = {{-127, 113, suan__iq4_values}, 8, -32, 31};
+static const symmetric_type q3_k_type = {{-4, 3, false}, 16, -32, 31};
+static const symmetric_type q6_k_type = {{-32, 31, false}, 16, -128, 127};
+static const symmetric_type iq4_xs_type = {{-127, 113, true}, 8, -32, 31};
 
 void suan__quantize_q3_k(uint8_t *p, const float *x) {
     symmetric s;
@@ -171,7 +195,7 @@ void suan__quantize_q3_k(uint8_t *p, const float *x) {
         p[96 + i % 8] |= (uint8_t)((sub & 15) << (i / 8 * 4));
         p[104 + i % 4] |= (uint8_t)((sub >> 4) << (i / 4 * 2));
     }
-    suan__put_u16(p + 108, suan__scale_bits((float)s.d));
+    suan__put_u16(p + 108, s.d_bits);
 }
 
 void suan__quantize_q6_k(uint8_t *p, const float *x) {
@@ -184,7 +208,7 @@ void suan__quantize_q6_k(uint8_t *p, const float *x) {
         p[128 + 32 * a + l] |= (uint8_t)((s.q[e] >> 4) << (2 * b));
     }
     for (int i = 0; i < 16; i++) p[192 + i] = (uint8_t)s.sub[i];
-    suan__put_u16(p + 208, suan__scale_bits((float)s.d));
+    suan__put_u16(p + 208, s.d_bits);
 }
 
 static void put_nibbles(uint8_t *qs, const uint8_t *q) {
@@ -202,49 +226,49 @@ void suan__quantize_iq4_xs(uint8_t *p, const float *x) {
         high |= (uint16_t)((sub >> 4) << (2 * g));
         put_nibbles(p + 8 + 16 * g, s.q + 32 * g);
     }
-    suan__put_u16(p, suan__scale_bits((float)s.d));
+    suan__put_u16(p, s.d_bits);
     suan__put_u16(p + 2, high);
 }
 
 /* One scale, a binary16: the best one and its neighbours (near zero the steps of binary16 are coarse). */
-void suan__quantize_iq4_nl(uint8_t *p, const float *x) {
-    double best = -1;
-    uint16_t middle = suan__scale_bits((float)best_scale(&iq4_xs_type.l, x, 32));
+void suan__quantize_iq4_nl(uint8_t *p, const float *values) {
+    float x[32], best = -1;
+    double unit = normalize(values, x, 32);
+    uint16_t middle = stored_half(best_scale(&iq4_xs_type.l, x, 32), unit);
     for (int step = -1; step <= 1; step++) {
         int size = (middle & 0x7fff) + step;
         if (size < 0 || size > 0x7bff) continue;
         uint16_t bits = (uint16_t)((middle & 0x8000) | size);
+        float t = (float)((double)suan__f16_to_f32(bits) / unit), error = error_at(&iq4_xs_type.l, x, 32, t);
         uint8_t q[32];
-        double error = error_at(&iq4_xs_type.l, x, 32, (double)suan__f16_to_f32(bits), q);
         if (best >= 0 && error >= best) continue;
         best = error;
+        level_indices(&iq4_xs_type.l, x, 32, t, q);
         suan__put_u16(p, bits);
         put_nibbles(p + 2, q);
     }
 }
 
-/* The doubled values of FP4 are not evenly spaced, and the sign is a bit of its own: nearest magnitude by comparisons, ties to the smaller.
- */
-static int nearest_fp4(double v) {
-    double size = fabs(v);
-    int i = 0;
-    while (i < 7 && 2 * size > suan__fp4_values[i] + suan__fp4_values[i + 1]) i++;
-    return v < 0 && i > 0 ? i | 8 : i;
+/* The doubled magnitudes of FP4 (0 1 2 3 4 6 8 12) nearest to |v|, ties to the smaller: their number. */
+static int nearest_fp4(float v) {
+    float size = fabsf(v);
+    return (size > 0.5f) + (size > 1.5f) + (size > 2.5f) + (size > 3.5f) + (size > 5.0f) + (size > 7.0f) + (size > 10.0f);
 }
 
 #define MXFP4_TOP 252 /* 12 * 2^(252 - 128) is still finite */
 
-/* Exponents around the one that brings the largest value under 12 (6, doubled). */
+/* Exponents around the one that brings the largest value under 12 (6, doubled). Scales are powers of two, so that products are exact. */
 void suan__quantize_mxfp4(uint8_t *p, const float *x) {
     double amax = 0, best = -1;
     for (int i = 0; i < 32; i++) amax = fabs((double)x[i]) > amax ? fabs((double)x[i]) : amax;
     int fit = 0;
     while (fit < MXFP4_TOP && amax > 12 * (double)suan__e8m0_half((uint8_t)fit)) fit++;
     for (int e = fit > 1 ? fit - 2 : 0; e <= fit + 1 && e <= MXFP4_TOP; e++) {
-        double error = 0, d = suan__e8m0_half((uint8_t)e);
+        double error = 0, d = suan__e8m0_half((uint8_t)e), inverse = 1 / d;
         uint8_t q[32];
         for (int i = 0; i < 32; i++) {
-            q[i] = (uint8_t)nearest_fp4(x[i] / d);
+            int index = nearest_fp4((float)(x[i] * inverse));
+            q[i] = (uint8_t)(x[i] < 0 && index ? index | 8 : index);
             double miss = x[i] - d * suan__fp4_values[q[i]];
             error += miss * miss;
         }
