@@ -61,8 +61,7 @@ SUAN_API suan_status suan_model_get_info(const suan_model *model, suan_model_inf
 /* Borrowed, until the model closes. NULL when the files carry no tokenizer (such a model takes and gives ids only). */
 SUAN_API const suan_tokenizer *suan_model_tokenizer(const suan_model *model);
 
-/* ---- chat: messages to ids
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- chat: messages to ids ---- */
 
 /* Whether the model has a chat template. */
 SUAN_API bool suan_model_has_chat(const suan_model *model);

@@ -91,8 +91,7 @@ SUAN_API void suan_sampling_init(suan_sampling *sampling);
  * change nothing. */
 SUAN_API suan_status suan_model_sampling(const suan_model *model, suan_sampling *sampling, suan_error *err);
 
-/* ---- generating
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- generating ---- */
 typedef struct suan_logprob {
     int32_t id;
     float logprob;

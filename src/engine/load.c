@@ -9,9 +9,7 @@
 #define GIB(bytes) ((double)(bytes) / (1 << 30))
 #define MIN_CONTEXT 512 /* positions that have to fit when the caller names none */
 
-/* ---- does it fit
- * -------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- does it fit ---- */
 
 typedef struct plan {
     uint64_t weights, cache, buffers, need, have;
@@ -64,8 +62,7 @@ fail:
     return status;
 }
 
-/* ---- generation_config.json
- * --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- generation_config.json ---- */
 
 /* A number at key, or unchanged; what is there but is no number within the range is an error. */
 static suan_status read_number(const json_t *json, const char *key, double lo, double hi, bool *has, double *out, const char *path,
@@ -142,9 +139,7 @@ bool suan__model_is_eog(const suan_model *model, int32_t id) {
     return model->tokenizer && suan_tokenizer_is_eog(model->tokenizer, id);
 }
 
-/* ---- open and close
- * ------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- open and close ---- */
 
 /* A model without a tokenizer is usable by ids; a broken tokenizer is an error, a broken template one only for who wants to chat. */
 static suan_status open_text(suan_model *m, const suan__checkpoint *ck, suan_error *err) {

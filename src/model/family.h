@@ -4,8 +4,7 @@
 
 #include "model/model.h"
 
-/* ---- reading hyperparameters: one call a value, whatever the container
- * ------------------------------------------------------------------------- */
+/* ---- reading hyperparameters: one call a value, whatever the container ---- */
 
 typedef struct suan__reader {
     const suan__checkpoint *ck;
@@ -36,8 +35,7 @@ void suan__read_rope(suan__reader *r, suan__hparams *hp, bool deepseek, double *
 /* Every layer with an index >= first that is a multiple of freq is a mixture of experts. */
 void suan__set_moe_layers(suan__reader *r, suan__hparams *hp, uint32_t first, uint32_t freq);
 
-/* ---- binding tensors
- * --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- binding tensors ---- */
 
 /* A list of what has to be read: made by a walk over the graph, used to measure and to load. */
 typedef struct suan__binder suan__binder;
@@ -63,8 +61,7 @@ void suan__bind_model(suan__binder *b, const suan__family *family);
 bool suan__binder_has(const suan__binder *b, uint32_t layer, suan__names names);
 const suan__hparams *suan__binder_hparams(const suan__binder *b);
 
-/* ---- the parts of a layer: all threads of the pool run them together
- * -------------------------------------------------------------------------------- */
+/* ---- the parts of a layer: all threads of the pool run them together ---- */
 
 typedef struct suan__worker suan__worker;
 
@@ -79,9 +76,7 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 void suan__part_ffn(suan__worker *w, const suan__layer *l);
 void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 
-/* ---- a family
- * -------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- a family ---- */
 
 struct suan__family {
     const char *name;               /* for people */

@@ -105,8 +105,7 @@ typedef struct suan__model {
     uint64_t n_params;
 } suan__model;
 
-/* ---- reading: no weights touched
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- reading: no weights touched ---- */
 
 /* The family that a checkpoint belongs to (SUAN_EUNSUPPORTED names the architecture and lists those known), and its hyperparameters, all
  * relations between them checked. arena: where hp's tables go. */
@@ -124,9 +123,7 @@ suan_status suan__model_measure(const suan__family *family, const suan__hparams 
 uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv);
 uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, int n_threads);
 
-/* ---- loading
- * ------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ---- */
 
 typedef void suan__progress_fn(void *ctx, uint64_t done, uint64_t total);
 /* Binds and packs all weights on the pool (borrowed until free). On failure *model is NULL. */
@@ -134,9 +131,7 @@ suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, co
                              suan__progress_fn *progress, void *progress_ctx, suan_error *err);
 void suan__model_free(suan__model *model);
 
-/* ---- the cache
- * ----------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the cache ---- */
 
 /* GQA: keys in panels, k[layer][kv head][position / 16][head_dim][16]; values in rows, v[layer][kv head][position][head_dim].
  * MLA: rows [layer][position][kv_lora + rope] in k, stored once; v is NULL. Elements f32 or f16. */
@@ -150,9 +145,7 @@ typedef struct suan__kv {
 suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err);
 void suan__kv_free(suan__kv *kv);
 
-/* ---- a step
- * ---------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- a step ---- */
 
 /* Buffers for steps of up to max_tokens tokens, made once a session. */
 typedef struct suan__step suan__step;

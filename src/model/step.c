@@ -6,9 +6,7 @@
 
 #include "base/checked.h"
 
-/* ---- buffers
- * -------------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- buffers ---- */
 
 /* One pass over all buffers: with base NULL it only adds up. */
 typedef struct layout {
@@ -148,9 +146,7 @@ const float *suan__step_logits(const suan__step *step) {
     return step->logits;
 }
 
-/* ---- faults
- * --------------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- faults ---- */
 
 /* layer + 1 in the upper half, then the token, then the kind: the smallest number is the first fault. */
 void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32_t i_token) {
@@ -171,9 +167,7 @@ static suan_status report_fault(suan__step *st, suan_error *err) {
     return suan__fail(err, SUAN_ENUMERIC, "%s of layer %u at position %u holds a value that is not finite", what[kind], layer, pos);
 }
 
-/* ---- the run
- * ---------------------------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the run ---- */
 
 static suan__worker start_worker(suan__step *st, int i_thread, int n_threads) {
     return (suan__worker){.st = st, .i_thread = i_thread, .n_threads = n_threads, .scratch = &st->threads[i_thread]};

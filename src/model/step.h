@@ -75,8 +75,7 @@ void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32
 bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile);
 void suan__end_op(suan__worker *w);
 
-/* ---- matrix products
- * ----------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- matrix products ---- */
 
 /* Activations: rows x[i_col * ld + i_slice * slice_ld], k values each. */
 typedef struct suan__acts {
