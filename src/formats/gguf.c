@@ -44,6 +44,7 @@ typedef struct reader {
 
 /* Checks that `length` bytes follow and says where they are. */
 static suan_status take(reader *r, uint64_t length, const char *what, const unsigned char **p) {
+    *p = r->data;
     if (!suan__inside(r->pos, length, r->file_size)) {
         return BAD(r, "%s: %s needs %llu bytes at byte %llu, but the file ends after %llu", r->path, what, ULL(length), ULL(r->pos),
                    ULL(r->file_size));
