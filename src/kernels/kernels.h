@@ -8,8 +8,8 @@
  *
  *   float types   panel[k][16] elements of the stored type
  *   block types   for each block of the row, its fields in the order of the file format; a field of bytes is cut into units of 4 bytes
- * (scales: their own size: 2 for halves, 1 for an exponent byte) and unit u of row r stands at [u][r]. A panel has as many bytes as its 16
- * rows in the file.
+ *                 (scales: their own size: 2 for halves, 1 for an exponent byte) and unit u of row r stands at [u][r]. A panel has as many
+ *                 bytes as its 16 rows in the file; blocks.h has the table of fields.
  *
  * Rows missing in the last panel are zero bytes. The quantised activations of a column ("q8 row") lie one after the other in one stretch,
  * see suan__q8_*.
@@ -27,9 +27,12 @@
 #define SUAN__ATTN_BLOCK 256 /* positions of an attention block (design.md, rule 5) */
 
 /* ---- quantised activations: one row of k values in blocks of 32 or 256
- * ------------------------------------------------------------------------- offset 0            int8 q[k] offset k            float d[k /
- * block]         amax / 127, or +0 when amax < 2^-100 behind d            int16 sum[]                block 32: the sum of each 32 q; block
- * 256: the sum of each 16 q A row is padded to a multiple of 64 bytes. */
+ *
+ *   offset 0     int8 q[k]
+ *   offset k     float d[k / block]   amax / 127, or +0 when amax < 2^-100
+ *   behind d     int16 sum[]          block 32: the sum of each 32 q; block 256: the sum of each 16 q
+ *
+ * A row is padded with zero bytes to a multiple of 64. */
 static inline size_t suan__q8_d_offset(size_t k) {
     return k;
 }
@@ -44,8 +47,7 @@ static inline size_t suan__q8_row_bytes(size_t k, size_t block) {
  * kernels of their own). */
 int suan__activation_block(suan__dtype type);
 
-/* ---- signatures
- * ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- signatures */
 
 /* y[c * ldy + r] = sum over k of W[r][k] * x[c][k], for r < n_rows (1..16), c < n_cols; k > 0. Order: acc starts at +0, increasing k, one
  * fma a step. For block types x points to q8 rows (ldx in bytes), otherwise to f32 rows (ldx in bytes too). A step for block types, per
@@ -72,7 +74,7 @@ typedef void suan__axpy_fn(float *y, const float *x, float a, size_t n); /* y[i]
 typedef void suan__swiglu_fn(float *y, const float *gate, const float *up,
                              size_t n); /* y = silu(gate) * up, silu(z) = z / (1 + exp(-z)); y may be gate or up */
 typedef void suan__sigmoid_fn(float *y, const float *x, size_t n); /* 1 / (1 + exp(-x)) */
-/* y[i] = exp(x[i] - max) / sum, sum by rule 4; y may be x; n >= 1. */
+/* y[i] = exp(x[i] - max) / sum, sum by rule 4, adding; y may be x; n >= 1. */
 typedef void suan__softmax_fn(float *y, const float *x, size_t n);
 /* In place on n_head vectors of n_rot values, `stride` values apart; cos, sin [n_rot / 2]. (u, v) -> (fma(u, c, -(v * s)), fma(u, s, v *
  * c)). */
@@ -83,8 +85,8 @@ typedef bool suan__f32_to_f16_fn(uint16_t *y, const float *x, size_t n);
 typedef bool suan__all_finite_fn(const float *x, size_t n);
 
 /* ---- attention: one block of n_pos <= 256 positions
- * ------------------------------------------------------------------------------------------ Elements of the caches are f32 or f16 (by the
- * entry), expanded exactly.
+ *
+ * Elements of the caches are f32 or f16 (by the entry), expanded exactly.
  *
  * Keys in panels of 16 positions: k[pos / 16][d][pos % 16]. s[i * lds + t] = (sum over d of q[i][d] * k[t][d]) * scale, the sum in order
  * from +0 by fma, i < n_q, t < n_pos. */
@@ -93,7 +95,8 @@ typedef void suan__attn_qk_fn(float *s, size_t lds, const float *q, size_t ldq, 
  * to 16, zero-filled). */
 typedef void suan__attn_qk_rows_fn(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
                                    float scale);
-/* In place: s[t] = exp(s[t] - max); *max is the greatest s, *sum the sum of the results by rule 4 (partial sum t mod 64). n >= 1. */
+/* In place: s[t] = exp(s[t] - max); *max is the greatest s (a zero is given as +0, whichever zeros there were), *sum the sum of the results
+ * by rule 4 (partial sum t mod 64). n >= 1. */
 typedef void suan__attn_softmax_fn(float *s, int n, float *max, float *sum);
 /* o[i * ldo + j] = sum over t of p[i * ldp + t] * v[t * ldv + j], in order of t from +0 by fma; j < dv. */
 typedef void suan__attn_pv_fn(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int n_pos, int dv);
@@ -149,8 +152,7 @@ const char *const *suan__kernels_levels(void);
 /* What the processor has, in words ("avx2 fma f16c avx512f avx512vnni amx-int8"); static. */
 const char *suan__cpu_features(void);
 
-/* ---- weights: packing, exact expansion, quantisers (C only, used at load and by tools)
- * --------------------------------------------------------- */
+/* ---- weights: packing, exact expansion, quantisers (C only, used at load and by tools) */
 
 /* Bytes of a packed panel of 16 rows of k values (k whole blocks). */
 size_t suan__panel_bytes(suan__dtype type, size_t k);
@@ -163,12 +165,12 @@ void suan__panel_unpack_row(suan__dtype type, void *row, const void *panel, size
 bool suan__dequantize_known(suan__dtype type);
 /* dst[k] from a row of whole blocks: exact, as ggml's C code gives it. */
 void suan__dequantize_row(suan__dtype type, float *dst, const void *src, size_t k);
-/* Quantises a row: F16, BF16 (nearest even), and the block types of SUAN__WEIGHT_MAP. Q4_0 .. Q8_0 give ggml's bytes. x finite. false: the
- * type has no quantiser. */
+/* Quantises a row: F32 (a copy), F16, BF16 (nearest even; values too large become infinities), and the block types of SUAN__WEIGHT_MAP.
+ * Q4_0 .. Q8_0 give ggml's bytes; the others search for the least squared error. Scales beyond binary16 become its largest value, so block
+ * types come back finite whatever x is. The same bytes on every machine. x finite. false: the type has no quantiser. */
 bool suan__quantize_row(suan__dtype type, void *dst, const float *x, size_t k);
 
-/* ---- one tile of a matrix product
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- one tile of a matrix product */
 
 /* Panel i_panel of matrix W [n_rows, k] times n_cols columns, y as in suan__matmul_fn but y points to column 0, row 0 of the whole result
  * (ldy its row length). exact false: x are what suan__activation_block says (q8 rows or f32). exact true: x are f32 rows and the weights
@@ -178,8 +180,7 @@ bool suan__quantize_row(suan__dtype type, void *dst, const float *x, size_t k);
 void suan__matmul_tile(const suan__kernels *kn, suan__dtype type, const void *packed, size_t n_rows, size_t k, size_t i_panel, float *y,
                        size_t ldy, const void *x, size_t ldx, int n_cols, bool exact, float *scratch);
 
-/* ---- RoPE tables
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- RoPE tables */
 /* cos[j], sin[j] of fl32(pos * f[j]) for n pairs, times `factor` (1 for none): reduction, sin and cos in binary64, rounded to f32, then the
  * f32 product. */
 void suan__rope_table(float *cos, float *sin, const float *f, size_t n, int64_t pos, float factor);
