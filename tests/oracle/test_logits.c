@@ -1,0 +1,125 @@
+/* test_logits.c: every case of the outside oracles, from safetensors and from GGUF, through the public interface: logits at all positions
+ * within the case's tolerance, the greedy continuation token for token, and the same bits whichever way a position was reached.
+ *
+ * Activations are exact; the cache is f32 where numbers are compared with the reference, f32 and f16 where bits are compared. One line a
+ * case says how far it was off. */
+#include <stdio.h>
+
+#include "fixture.h"
+#include "rows.h"
+
+#define CONTEXT 1024 /* holds the longest prompt (700) and what is written after it */
+
+static double greatest_difference(const rows *r, const float *expected) {
+    double most = 0;
+    for (size_t i = 0; i < (size_t)r->n_rows * r->n_vocab; i++) {
+        double d = fabs((double)r->data[i] - (double)expected[i]);
+        if (!(d <= most)) most = d; /* also when d is no number */
+    }
+    return most;
+}
+
+static void check_greedy(const fixture *f, const char *path, suan_session *session, const fixture_prompt *p) {
+    suan_generate_params params;
+    suan_result result;
+    suan_error err;
+    suan_generate_params_init(&params);
+    params.sampling.temperature = 0;
+    params.ignore_eos = true;
+    params.max_tokens = (uint32_t)p->n_greedy;
+    if (suan_generate(session, p->ids, p->n, &params, &result, &err) != SUAN_OK) fail_msg("%s: %s", path, err.message);
+    assert_int_equal(result.n_ids, p->n_greedy);
+    for (size_t i = 0; i < p->n_greedy; i++)
+        if (result.ids[i] != p->greedy[i])
+            fail_msg("%s: prompt of %zu: greedy token %zu is %d, expected %d", f->name, p->n, i, result.ids[i], p->greedy[i]);
+    assert_int_equal(result.finish, SUAN_FINISH_LENGTH);
+    suan_result_fini(&result);
+}
+
+static void same(const rows *r, const fixture *f, const char *how, uint32_t n) {
+    if (r->n_different)
+        fail_msg("%s: prompt of %u, %s %u: %u rows have other bits, the first at position %u", f->name, r->n_rows, how, n, r->n_different,
+                 r->first_different);
+}
+
+/* All ways through a prompt give the rows of `r`, bit for bit. */
+static void check_ways(const fixture *f, suan_model *model, rows *r, const fixture_prompt *p, suan_kv_type kv) {
+    static const uint32_t chunks[] = {1, 7, 64, 255, 256, 257};
+    suan_error err;
+    r->compare = true;
+    r->n_different = 0;
+    for (size_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++) {
+        if (c && chunks[c - 1] >= p->n) break; /* the same as one piece */
+        suan_session *session = open_session(model, CONTEXT, kv, SUAN_ACTIVATIONS_EXACT, chunks[c]);
+        rows_feed(r, session, p->ids, 0, p->n);
+        same(r, f, "chunks of", chunks[c]);
+        suan_session_close(&session);
+    }
+    /* Decoding one by one, then going back and taking the rest again in another way. */
+    suan_session *session = open_session(model, CONTEXT, kv, SUAN_ACTIVATIONS_EXACT, 100);
+    for (size_t i = 0; i < p->n; i++) rows_feed(r, session, p->ids, i, i + 1);
+    same(r, f, "one by one", 1);
+    static const uint32_t positions[] = {257, 256, 255, 31, 1, 0};
+    for (size_t i = 0; i < sizeof positions / sizeof positions[0]; i++) {
+        uint32_t at = positions[i];
+        if (at >= p->n) continue;
+        assert_int_equal(suan_session_rewind(session, at, &err), SUAN_OK);
+        assert_null(suan_session_logits(session));
+        /* Something else first: what is forgotten must leave no trace. */
+        int32_t other[3] = {p->ids[0], p->ids[p->n - 1], 7};
+        assert_int_equal(suan_session_feed(session, other, 3, &err), SUAN_OK);
+        assert_int_equal(suan_session_rewind(session, at, &err), SUAN_OK);
+        rows_feed(r, session, p->ids, at, p->n);
+        same(r, f, "after a rewind to", at);
+    }
+    suan_session_close(&session);
+}
+
+/* with_f16: also look at the bits with the other cache. */
+static double check_file(const fixture *f, const char *path, bool with_f16) {
+    double most = 0;
+    suan_model *model = open_model(path, NULL, 2);
+    for (int k = 0; k < FIXTURE_PROMPTS; k++) {
+        const fixture_prompt *p = &f->prompts[k];
+        rows r = rows_make((uint32_t)p->n, (uint32_t)f->n_vocab);
+        suan_session *session = open_session(model, CONTEXT, SUAN_KV_F32, SUAN_ACTIVATIONS_EXACT, 4096);
+        rows_feed(&r, session, p->ids, 0, p->n);
+        double off = greatest_difference(&r, p->logits);
+        if (!(off <= f->tolerance)) fail_msg("%s: prompt %d is off by %g, tolerance %g", path, k, off, f->tolerance);
+        if (off > most) most = off;
+        assert_memory_equal(suan_session_logits(session), r.data + (p->n - 1) * f->n_vocab, f->n_vocab * sizeof(float));
+        check_greedy(f, path, session, p);
+        suan_session_close(&session);
+        check_ways(f, model, &r, p, SUAN_KV_F32);
+        if (with_f16) { /* another cache gives other bits, and those are the same in every way too */
+            session = open_session(model, CONTEXT, SUAN_KV_F16, SUAN_ACTIVATIONS_EXACT, 4096);
+            r.compare = false;
+            rows_feed(&r, session, p->ids, 0, p->n);
+            suan_session_close(&session);
+            check_ways(f, model, &r, p, SUAN_KV_F16);
+        }
+        test_free(r.data);
+    }
+    suan_model_close(&model);
+    return most;
+}
+
+static void test_case(void **state) {
+    fixture f;
+    if (!fixture_open(&f, *state)) {
+        print_message("%s: no such fixture, skipped\n", (const char *)*state);
+        skip();
+    }
+    double hf = check_file(&f, f.dir, true), gguf = f.gguf[0] ? check_file(&f, f.gguf, false) : -1;
+    print_message("%s: off by %.2e from safetensors", f.name, hf);
+    if (gguf >= 0) print_message(", %.2e from GGUF", gguf);
+    print_message(", tolerance %.2e\n", f.tolerance);
+    fixture_close(&f);
+}
+
+int main(void) {
+    struct CMUnitTest tests[FIXTURE_CASES];
+    for (size_t i = 0; i < FIXTURE_CASES; i++)
+        tests[i] = (struct CMUnitTest){.name = fixture_cases[i], .test_func = test_case, .initial_state = (void *)fixture_cases[i]};
+    return cmocka_run_group_tests_name("logits", tests, NULL, NULL);
+}
