@@ -4,8 +4,7 @@
 #include "engine/engine.h"
 #include "suan/template.h"
 
-/* ---- the time --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the time ---- */
 
 /* Reads exactly n digits. */
 static bool read_digits(const char **s, int n, int *value) {
@@ -41,8 +40,7 @@ static suan_status read_time(const char *text, suan_template_time *t, suan_error
     return SUAN_OK;
 }
 
-/* ---- the prompt ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the prompt ---- */
 
 /* The special tokens that templates name; those that the vocabulary lacks stay undefined, as Hugging Face does it. */
 typedef struct special_tokens {
@@ -81,8 +79,9 @@ static suan_status encode(const suan_tokenizer *t, const suan_rendered *r, suan_
     return SUAN_OK;
 }
 
+/* A template that is malformed is one: who asks for a chat is told what is wrong with it. */
 bool suan_model_has_chat(const suan_model *model) {
-    return model->chat != NULL;
+    return model->chat || model->chat_error.status != SUAN_OK;
 }
 
 suan_status suan_model_chat_encode(const suan_model *model, const char *request, size_t n_request, const char *now, int32_t **ids,
@@ -91,6 +90,7 @@ suan_status suan_model_chat_encode(const suan_model *model, const char *request,
     *n_ids = 0;
     if (text) *text = NULL;
     SUAN_CHECK(model->tokenizer, SUAN_EUNSUPPORTED, "%s: the model has no tokenizer, so no chat", model->path);
+    SUAN_CHECK(model->chat_error.status == SUAN_OK, model->chat_error.status, "%s: %s", model->path, model->chat_error.message);
     SUAN_CHECK(model->chat, SUAN_EUNSUPPORTED, "%s: the model has no chat template; give it a plain prompt", model->path);
     suan_template_time time;
     if (now) SUAN_TRY(read_time(now, &time, err));

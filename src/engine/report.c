@@ -28,12 +28,13 @@ json_t *suan__report_array(suan__report *r) {
     return made(r, json_array());
 }
 
-/* Copies s with U+FFFD (EF BF BD) for each byte that begins no valid character. dst has room for 3 * n. */
+/* Copies s with U+FFFD (EF BF BD) for each byte that begins no valid character, and for NULs, which many a reader of JSON refuses. dst has
+ * room for 3 * n. */
 static size_t replace_invalid(char *dst, const char *s, size_t n) {
     size_t length = 0;
     for (size_t i = 0; i < n;) {
         uint32_t cp;
-        size_t step = suan__utf8_decode(s + i, n - i, &cp);
+        size_t step = s[i] ? suan__utf8_decode(s + i, n - i, &cp) : 0;
         memcpy(dst + length, step ? s + i : "\xef\xbf\xbd", step ? step : 3);
         length += step ? step : 3;
         i += step ? step : 1;
@@ -44,7 +45,7 @@ static size_t replace_invalid(char *dst, const char *s, size_t n) {
 /* Valid text for jansson: s itself, or a copy in *copy. NULL when out of memory. */
 static const char *valid_text(const char *s, size_t *n, char **copy) {
     *copy = NULL;
-    if (suan__utf8_valid(s, *n)) return s;
+    if (suan__utf8_valid(s, *n) && !memchr(s, 0, *n)) return s;
     *copy = *n <= SIZE_MAX / 3 ? suan__malloc(3 * *n) : NULL;
     if (*copy) *n = replace_invalid(*copy, s, *n);
     return *copy;
@@ -114,7 +115,7 @@ void suan__report_append(suan__report *r, json_t *array, json_t *value) {
     }
 }
 
-/* ---- GGUF values --------------------------------------------------------------------------------------------------------------------- */
+/* ---- GGUF values ---- */
 
 /* A text, or {"type": "string", "bytes": n, "first": "..."} when it is very long. */
 static json_t *gguf_string(suan__report *r, suan__gguf_string s) {
@@ -177,7 +178,7 @@ json_t *suan__report_gguf_value(suan__report *r, const suan__gguf_value *v) {
     return gguf_string(r, s);
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- printing ---- */
 
 /* Whether every real in the document survives 16 digits (0.1 then prints as 0.1; 17 always suffice). Documents are at most as deep as what
  * the JSON reader lets in, plus a few levels. */
