@@ -15,12 +15,14 @@
 #include "base/checked.h"
 #include "formats/bytes.h"
 #include "formats/json.h"
+#include "formats/names.h"
 #include "formats/spans.h"
 
 #define ULL(x) ((unsigned long long)(x))
-/* An entry of four dimensions is 14 values and keys as the scan counts them: name, object, three keys, dtype, two arrays, four and two
- * numbers. */
-#define VALUES_PER_TENSOR 14
+/* A tensor of four dimensions is 15 values and keys as the scan counts them; with room for a message about what is wrong with a larger one. */
+#define MAX_TENSOR_VALUES 64
+#define MAX_METADATA_VALUES 65536
+#define METADATA "__metadata__"
 #define MAX_DEPTH 4 /* header, entry, shape; one more so that the message is about the entry */
 
 static const struct {
@@ -84,7 +86,7 @@ static suan_status read_metadata(reader *r, const json_t *json) {
     const char *key;
     const json_t *value;
     suan__safetensors *s = r->s;
-    if (!json_is_object(json)) return BAD(r, "%s: __metadata__ is %s, expected an object of strings", r->path, suan__json_type_name(json));
+    if (!json_is_object(json)) return BAD(r, "%s: " METADATA " is %s, expected an object of strings", r->path, suan__json_type_name(json));
     size_t n = json_object_size(json);
     s->metadata_keys = SUAN_ARENA_NEW(r->arena, const char *, n);
     s->metadata_values = SUAN_ARENA_NEW(r->arena, const char *, n);
@@ -93,7 +95,7 @@ static suan_status read_metadata(reader *r, const json_t *json) {
         key = json_object_iter_key(it);
         value = json_object_iter_value(it);
         if (!json_is_string(value))
-            return BAD(r, "%s: __metadata__ member \"%s\" is %s, expected a string", r->path, key, suan__json_type_name(value));
+            return BAD(r, "%s: " METADATA " member \"%s\" is %s, expected a string", r->path, key, suan__json_type_name(value));
         s->metadata_keys[s->n_metadata] = suan__arena_strndup(r->arena, key, strlen(key));
         s->metadata_values[s->n_metadata] = suan__arena_strndup(r->arena, json_string_value(value), json_string_length(value));
         if (!s->metadata_keys[s->n_metadata] || !s->metadata_values[s->n_metadata]) return NO_MEMORY(r);
@@ -196,21 +198,105 @@ static suan_status place_tensors(reader *r, suan__tensor *unsorted) {
     return status;
 }
 
-static suan_status read_header(reader *r, const json_t *header) {
-    if (!json_is_object(header)) return BAD(r, "%s: the header is %s, expected an object", r->path, suan__json_type_name(header));
-    size_t n = json_object_size(header);
-    if (n > SUAN__SAFETENSORS_MAX_TENSORS + 1)
-        return BAD(r, "%s: the header lists %zu tensors, our limit is %u", r->path, n, SUAN__SAFETENSORS_MAX_TENSORS);
-    r->s->tensors = SUAN_ARENA_NEW(r->arena, suan__tensor, n);
-    suan__tensor *unsorted = suan__calloc(n, sizeof *unsorted);
-    suan_status status = r->s->tensors && unsorted ? SUAN_OK : NO_MEMORY(r);
-    for (void *it = json_object_iter((json_t *)header); it && status == SUAN_OK; it = json_object_iter_next((json_t *)header, it)) {
-        const char *name = json_object_iter_key(it);
-        if (strcmp(name, "__metadata__") == 0)
-            status = read_metadata(r, json_object_iter_value(it));
-        else
-            status = read_tensor(r, &unsorted[r->s->n_tensors++], name, json_object_iter_value(it));
+/* One member of the header, in an object of its own. */
+static suan_status read_member(reader *r, suan__names *seen, suan__tensor *unsorted, const json_t *object) {
+    void *it = json_object_iter((json_t *)object);
+    if (json_object_size(object) != 1) return BAD(r, "%s: the header has a comma too many", r->path);
+    const char *name = json_object_iter_key(it);
+    const json_t *entry = json_object_iter_value(it);
+    if (strcmp(name, METADATA) == 0) {
+        if (suan__names_add(seen, METADATA, sizeof METADATA - 1, 0) != SUAN__NAME_NONE)
+            return BAD(r, "%s: " METADATA " occurs twice", r->path);
+        return read_metadata(r, entry);
     }
+    suan__tensor *t = &unsorted[r->s->n_tensors];
+    SUAN_TRY(read_tensor(r, t, name, entry));
+    if (suan__names_add(seen, t->name, (uint32_t)strlen(t->name), 0) != SUAN__NAME_NONE)
+        return BAD(r, "%s: the tensor %s occurs twice", r->path, t->name);
+    r->s->n_tensors++;
+    return SUAN_OK;
+}
+
+/* The end of the member that begins at i: the comma or the closing brace behind it, or n. The scan needs to know strings and brackets only;
+ * whatever else may be wrong within the member, the parser finds. */
+static uint64_t member_end(const char *json, uint64_t n, uint64_t i) {
+    for (uint64_t depth = 0; i < n; i++) {
+        char c = json[i];
+        if (c == '"') {
+            for (i++; i < n && json[i] != '"'; i++) i += json[i] == '\\';
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (depth == 0 && (c == ',' || c == '}')) {
+            return i;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return n;
+}
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Counts the members, and checks what is around them: one object, nothing but spaces behind it. */
+static suan_status count_members(reader *r, const char *json, uint64_t n, uint64_t *n_members) {
+    uint64_t i = 1;
+    while (i < n && is_space(json[i])) i++;
+    *n_members = i < n && json[i] == '}' ? 0 : 1;
+    for (i = member_end(json, n, i); i < n && json[i] == ','; i = member_end(json, n, i + 1)) ++*n_members;
+    if (i >= n) return BAD(r, "%s: the header does not end with }", r->path);
+    for (i++; i < n && is_space(json[i]); i++) continue;
+    if (i < n)
+        return suan__fail_at(r->err, SUAN_EFORMAT, 8 + (int64_t)i, "%s: the header goes on behind its closing }, at byte %llu", r->path,
+                             ULL(8 + i));
+    return SUAN_OK;
+}
+
+/* `text` is "{" member "}". Sizes are limited before the parser makes a tree of it. */
+static suan_status load_member(reader *r, const suan__buf *text, json_t **object) {
+    static const char what[] = "in a member of the header", metadata[] = "{\"" METADATA "\"";
+    bool is_metadata = text->n >= sizeof metadata && memcmp(text->data, metadata, sizeof metadata - 1) == 0;
+    SUAN_TRY(suan__json_scan(text->data, text->n, what, MAX_DEPTH, is_metadata ? MAX_METADATA_VALUES : MAX_TENSOR_VALUES, r->err));
+    return suan__json_load(text->data, text->n, what, object, r->err);
+}
+
+/* Member by member: a tree of the whole header would take twenty times its size in memory, and most of the time to build and free. */
+static suan_status read_members(reader *r, suan__tensor *unsorted, const char *json, uint64_t n, uint64_t n_members) {
+    suan__buf text = {0};
+    suan__names seen = {0};
+    suan_status status = suan__names_init(&seen, r->arena, n_members) ? SUAN_OK : NO_MEMORY(r);
+    for (uint64_t begin = 1; n_members-- > 0 && status == SUAN_OK;) {
+        uint64_t end = member_end(json, n, begin);
+        json_t *object = NULL;
+        while (begin < end && is_space(json[begin])) begin++;
+        text.n = 0;
+        suan__buf_append(&text, "{", 1);
+        suan__buf_append(&text, json + begin, end - begin);
+        suan__buf_append(&text, "}", 1);
+        status = text.failed ? NO_MEMORY(r) : load_member(r, &text, &object);
+        if (status != SUAN_OK && !text.failed) {
+            text.n = 0;
+            suan__buf_printf(&text, "%s: byte %llu", r->path, ULL(8 + begin));
+            suan__fail_prefix(r->err, status, text.failed ? r->path : text.data);
+        }
+        if (status == SUAN_OK) status = read_member(r, &seen, unsorted, object);
+        json_decref(object);
+        begin = end + 1;
+    }
+    suan__buf_fini(&text);
+    return status;
+}
+
+static suan_status read_header(reader *r, const char *json, uint64_t n) {
+    uint64_t n_members;
+    SUAN_TRY(count_members(r, json, n, &n_members));
+    if (n_members > SUAN__SAFETENSORS_MAX_TENSORS + 1)
+        return BAD(r, "%s: the header lists %llu tensors, our limit is %u", r->path, ULL(n_members), SUAN__SAFETENSORS_MAX_TENSORS);
+    r->s->tensors = SUAN_ARENA_NEW(r->arena, suan__tensor, n_members);
+    suan__tensor *unsorted = suan__calloc(n_members, sizeof *unsorted);
+    suan_status status = r->s->tensors && unsorted ? SUAN_OK : NO_MEMORY(r);
+    if (status == SUAN_OK) status = read_members(r, unsorted, json, n, n_members);
     if (status == SUAN_OK) status = place_tensors(r, unsorted);
     suan__free(unsorted);
     return status;
@@ -228,16 +314,12 @@ static suan_status check_length(uint64_t header_length, uint64_t file_size, cons
 
 suan_status suan__safetensors_parse(suan__safetensors *s, suan__arena *arena, const char *json, uint64_t header_length, uint64_t file_size,
                                     const char *path, suan_error *err) {
-    json_t *header;
     memset(s, 0, sizeof *s);
     SUAN_TRY(check_length(header_length, file_size, path, err));
     SUAN_CHECK(json[0] == '{', SUAN_EFORMAT, "%s: the header begins with byte %u, expected {", path, (unsigned char)json[0]);
-    SUAN_TRY(suan__json_scan(json, header_length, path, MAX_DEPTH, (uint64_t)SUAN__SAFETENSORS_MAX_TENSORS * VALUES_PER_TENSOR, err));
-    SUAN_TRY(suan__json_load(json, header_length, path, &header, err));
     s->data_offset = 8 + header_length;
     reader r = {.s = s, .arena = arena, .data_bytes = file_size - s->data_offset, .path = path, .err = err};
-    suan_status status = read_header(&r, header);
-    json_decref(header);
+    suan_status status = read_header(&r, json, header_length);
     if (status != SUAN_OK) memset(s, 0, sizeof *s);
     return status;
 }

@@ -265,7 +265,7 @@ static void test_g_09_counts_as_loop_bounds(void **state) {
         forge_array_head(&b, "a", type, UINT64_C(1) << 60);
         FORGE_REFUSED(&b, "a");
     }
-    assert_true(forge_milliseconds() - begin < 400); /* 40 files, 10 ms each */
+    assert_true(forge_milliseconds() - begin < 2000); /* 40 files; 10 ms each is the aim, with room for a busy machine */
     suan__buf_fini(&b);
 }
 
@@ -509,7 +509,7 @@ static void test_many_tensors_in_linear_time(void **state) {
     assert_int_equal(forge_parse_n(b.data, n, n + (uint64_t)N * 32, &err), SUAN_OK);
     double ms = forge_milliseconds() - begin;
     print_message("%d tensors: %.0f ms\n", N, ms);
-    assert_true(ms < 5000);
+    assert_true(ms < 20000); /* a quadratic table would take minutes */
     suan__buf_fini(&b);
 }
 

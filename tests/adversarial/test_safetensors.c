@@ -130,11 +130,12 @@ static void test_s_03_numbers(void **state) {
 static void test_s_04_duplicate_keys(void **state) {
     FORGE_ST_REFUSED(
         "{\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
-        "duplicate");
+        "the tensor w occurs twice");
     FORGE_ST_REFUSED("{\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"\\u0077\":{\"dtype\":\"F32\",\"shape\":[1],\"data_"
                      "offsets\":[0,4]}}",
-                     4, "duplicate");
+                     4, "the tensor w occurs twice");
     FORGE_ST_REFUSED("{\"w\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "duplicate");
+    FORGE_ST_REFUSED("{\"__metadata__\":{},\"__metadata_\\u005f\":{}}", 0, "occurs twice");
     FORGE_ST_REFUSED("{\"__metadata__\":{\"a\":\"1\",\"\\u0061\":\"2\"}}", 0, "duplicate");
 }
 
@@ -173,7 +174,7 @@ static void test_s_06_many_tensors(void **state) {
         assert_int_equal(forge_st_parse_n(b.data, b.n, n, &err), round ? SUAN_OK : SUAN_EFORMAT);
         double ms = forge_milliseconds() - begin;
         print_message("%llu tensors: %s in %.0f ms\n", (unsigned long long)n, round ? "read" : "refused", ms);
-        assert_true(ms < 10000); /* with room for sanitizers; 2 s is the aim without */
+        assert_true(ms < 30000); /* with room for sanitizers and busy machines; 2 s is the aim without */
     }
     suan__buf_fini(&b);
 }
@@ -184,7 +185,25 @@ static void test_s_06_deep_json(void **state) {
     forge_bytes(&b, "{\"w\":", 5);
     for (int i = 0; i < 1000000; i++) forge_bytes(&b, "[", 1);
     assert_int_equal(forge_st_parse_n(b.data, b.n, 0, &err), SUAN_EFORMAT);
+    for (int i = 0; i < 1000000; i++) forge_bytes(&b, "]", 1);
+    forge_bytes(&b, "}", 1);
+    assert_int_equal(forge_st_parse_n(b.data, b.n, 0, &err), SUAN_EFORMAT);
     assert_non_null(strstr(err.message, "deeper"));
+    suan__buf_fini(&b);
+}
+
+/* One entry that would make a large tree is refused before it is parsed. */
+static void test_s_06_large_entry(void **state) {
+    suan__buf b = {0};
+    suan_error err;
+    for (int metadata = 0; metadata < 2; metadata++) {
+        b.n = 0;
+        assert_true(suan__buf_printf(&b, "{\"%s\":{\"shape\":[1", metadata ? "__metadata__" : "w"));
+        for (int i = 0; i < 1000000; i++) forge_bytes(&b, ",1", 2);
+        forge_bytes(&b, "]}}", 3);
+        assert_int_equal(forge_st_parse_n(b.data, b.n, 0, &err), SUAN_EFORMAT);
+        assert_non_null(strstr(err.message, metadata ? "more than 65536 values" : "more than 64 values"));
+    }
     suan__buf_fini(&b);
 }
 
@@ -204,25 +223,34 @@ static void test_s_07_nothing_is_inferred(void **state) {
     FORGE_ST_REFUSED("{\"__metadata__\":[]}", 0, "expected an object");
     FORGE_ST_REFUSED("[]", 0, "expected {");
     FORGE_ST_REFUSED(" {}", 0, "expected {");
-    FORGE_ST_REFUSED("{}x", 0, "line 1");
-    FORGE_ST_REFUSED("{} {}", 0, "line 1");
+    FORGE_ST_REFUSED("{}x", 0, "goes on behind its closing }, at byte 10");
+    FORGE_ST_REFUSED("{} {}", 0, "goes on behind");
+    FORGE_ST_REFUSED("{}}", 0, "goes on behind");
+    FORGE_ST_REFUSED("{,}", 0, "comma");
+    FORGE_ST_REFUSED("{\"__metadata__\":{},}", 0, "comma");
+    FORGE_ST_REFUSED("{\"__metadata__\":{},,\"w\":{}}", 0, "comma");
+    FORGE_ST_REFUSED("{\"__metadata__\":{}]}", 0, "line 1");
+    FORGE_ST_REFUSED("{\"__metadata__\":{]}}", 0, "goes on behind");
+    FORGE_ST_REFUSED("{\"__metadata__\":{}", 0, "does not end");
+    FORGE_ST_REFUSED("{\"__metadata__\" {}}", 0, "line 1");
+    FORGE_ST_REFUSED("{\"__metadata__\":{} \"w\":{}}", 0, "line 1");
+    FORGE_ST_REFUSED("{\"w}", 0, "does not end");
+    FORGE_ST_REFUSED("{\"w\\", 0, "does not end");
+    FORGE_ST_REFUSED("{\"w\":{\"dtype\":\"U8\",\"shape\":[4x],\"data_offsets\":[0,4]}}", 4, "byte 9: in a member of the header");
+    FORGE_ST_ACCEPTED("{ }", 0);
+    FORGE_ST_ACCEPTED("{\n\"__metadata__\" : { } , \"a}\\\",{\" : {\"dtype\":\"U8\",\"shape\":[ 4 ],\"data_offsets\":[0 , 4]} } \n\t\r", 4);
     FORGE_ST_REFUSED("{\"\xff\":{}}", 0, "decode");
     FORGE_ST_REFUSED("{\"a\\u0000\":{}}", 0, "line 1");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid_is_accepted),
-        cmocka_unit_test(test_s_01_shape_against_span),
-        cmocka_unit_test(test_s_01_header_lengths),
-        cmocka_unit_test(test_s_02_products_that_wrap),
-        cmocka_unit_test(test_s_03_dtypes),
-        cmocka_unit_test(test_s_03_numbers),
-        cmocka_unit_test(test_s_04_duplicate_keys),
-        cmocka_unit_test(test_s_05_cover_without_holes_or_overlap),
-        cmocka_unit_test(test_s_06_many_tensors),
-        cmocka_unit_test(test_s_06_deep_json),
-        cmocka_unit_test(test_s_07_nothing_is_inferred),
+        cmocka_unit_test(test_valid_is_accepted),   cmocka_unit_test(test_s_01_shape_against_span),
+        cmocka_unit_test(test_s_01_header_lengths), cmocka_unit_test(test_s_02_products_that_wrap),
+        cmocka_unit_test(test_s_03_dtypes),         cmocka_unit_test(test_s_03_numbers),
+        cmocka_unit_test(test_s_04_duplicate_keys), cmocka_unit_test(test_s_05_cover_without_holes_or_overlap),
+        cmocka_unit_test(test_s_06_many_tensors),   cmocka_unit_test(test_s_06_deep_json),
+        cmocka_unit_test(test_s_06_large_entry),    cmocka_unit_test(test_s_07_nothing_is_inferred),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,7 +250,7 @@ static void test_large_vocabulary_is_read_fast(void **state) {
     assert_int_equal(suan__checkpoint_open(&ck, s.path, &err), SUAN_OK);
     double ms = forge_milliseconds() - begin;
     print_message("%zu bytes of header, 2 x %d strings: %.1f ms\n", b.n, N, ms);
-    assert_true(ms < 300); /* 20 is the aim; sanitizers and busy machines take more */
+    assert_true(ms < 2000); /* 20 is the aim; sanitizers and busy machines take more */
     const suan__gguf_value *merges = suan__gguf_find(ck->gguf, "merges");
     for (int i = 0; i < N; i++) {
         assert_true(suan__gguf_next_string(merges, &it, &text));
