@@ -9,22 +9,20 @@
 
 enum { HELP_COLUMN = 30, HELP_WIDTH = 100 };
 
-/* Words of `text` in lines from HELP_COLUMN on; the cursor stands at `column`. */
+/* Words of `text` in lines that begin at `indent`; the cursor stands at `column`. */
 static void wrap(suan__buf *b, const char *text, size_t column, size_t indent) {
-    while (*text) {
+    for (bool is_first = true; *text; is_first = false) {
         size_t n_word = strcspn(text, " ");
-        if (column + n_word > HELP_WIDTH && column > indent) {
+        if (!is_first && column + 1 + n_word > HELP_WIDTH) {
             suan__buf_printf(b, "\n%*s", (int)indent, "");
             column = indent;
+        } else if (!is_first) {
+            suan__buf_append(b, " ", 1);
+            column++;
         }
         suan__buf_append(b, text, n_word);
         column += n_word;
-        text += n_word;
-        if (*text == ' ') {
-            suan__buf_append(b, " ", 1);
-            column++;
-            text++;
-        }
+        text += n_word + strspn(text + n_word, " ");
     }
     suan__buf_append(b, "\n", 1);
 }

@@ -35,9 +35,9 @@ static char *model_at(const char *dir, size_t n_dir, const char *place) {
     return NULL;
 }
 
-/* Beside the program first: a build folder or a moved installation uses its own model, not that of another version. */
+/* Beside the program first: a moved installation, an unpacked archive or a build folder uses its own model, not that of another version. */
 char *cli_shipped_model(void) {
-    static const char *const places[] = {"/../share/suan/models/seed", "/../models/seed"};
+    static const char *const places[] = {"/../share/suan/models/seed", "/models/seed", "/../models/seed"};
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     char *path = NULL;

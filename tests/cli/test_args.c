@@ -47,8 +47,8 @@ static cli_parsed parse(values *v, int argc, const char *const *argv, cli_texts 
 static void test_args_all_kinds_are_read(void **state) {
     values v = {0};
     cli_texts words = {0};
-    assert_int_equal(PARSE(&v, &words, "-v", "-n24", "--last", "-1", "--seed=9223372036854775807", "--temp", "0.7", "--kv=f32", "--stop", "a",
-                           "--stop", "b", "one", "--", "-two"),
+    assert_int_equal(PARSE(&v, &words, "-v", "-n24", "--last", "-1", "--seed=9223372036854775807", "--temp", "0.7", "--kv=f32", "--stop",
+                           "a", "--stop", "b", "one", "--", "-two"),
                      CLI_PARSED_OK);
     assert_true(v.flag && v.is_given);
     assert_int_equal(v.u, 24);
@@ -74,11 +74,16 @@ static void check_bad(const char *a, const char *b) {
 
 static void test_args_mistakes_are_refused(void **state) {
     static const char *const bad[][2] = {
-        {"-n", "0"},           {"-n", "-1"},       {"-n", "4000000001"},   {"-n", "1e3"},     {"-n", "0x10"},   {"-n", " 1"},
-        {"-n", "1 "},          {"-n", ""},         {"-n", "99999999999999999999999"},         {"-n", NULL},     {"--temp", "nan"},
-        {"--temp", "inf"},     {"--temp", "2.1"},  {"--temp", "-0.1"},     {"--temp", "0,7"}, {"--temp", "."},  {"--temp", "1e"},
-        {"--temp", "0x1p0"},   {"--last", "-2"},   {"--seed", "-1"},       {"--seed", "9223372036854775808"},   {"--kv", "f"},
-        {"--kv", "f16|f32"},   {"--kv", ""},       {"--flag=1", NULL},     {"--nothing", NULL}, {"-x", NULL},   {"--prompt", NULL},
+        {"-n", "0"},        {"-n", "-1"},        {"-n", "4000000001"},
+        {"-n", "1e3"},      {"-n", "0x10"},      {"-n", " 1"},
+        {"-n", "1 "},       {"-n", ""},          {"-n", "99999999999999999999999"},
+        {"-n", NULL},       {"--temp", "nan"},   {"--temp", "inf"},
+        {"--temp", "2.1"},  {"--temp", "-0.1"},  {"--temp", "0,7"},
+        {"--temp", "."},    {"--temp", "1e"},    {"--temp", "0x1p0"},
+        {"--last", "-2"},   {"--seed", "-1"},    {"--seed", "9223372036854775808"},
+        {"--kv", "f"},      {"--kv", "f16|f32"}, {"--kv", ""},
+        {"--flag=1", NULL}, {"--nothing", NULL}, {"-x", NULL},
+        {"--prompt", NULL},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_bad(bad[i][0], bad[i][1]);
 }

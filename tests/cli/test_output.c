@@ -28,7 +28,9 @@ static void test_output_control_characters_become_visible(void **state) {
     check_visible("\r\x07\x08", 3, "^M^G^H");
     check_visible("\x7f", 1, "^?");
     check_visible("\0", 1, "^@");
-    check_visible("\xc2\x9b" "31m", 5, "<U+009B>31m"); /* the one-character CSI */
+    check_visible("\xc2\x9b"
+                  "31m",
+                  5, "<U+009B>31m"); /* the one-character CSI */
     check_visible("\x9b", 1, "\xef\xbf\xbd");
     check_visible("\xe7\xae\x97 \xf0\x9f\xa6\x8a", 8, "\xe7\xae\x97 \xf0\x9f\xa6\x8a");
     check_visible("", 0, "");
