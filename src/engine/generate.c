@@ -47,8 +47,7 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- before the first token
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- before the first token ---- */
 
 static suan_status check_params(const suan_session *s, const int32_t *ids, size_t n_ids, const suan_generate_params *p, suan_error *err) {
     SUAN_CHECK(n_ids > 0 && ids, SUAN_EINVAL, "generate: the prompt is empty, expected at least one token");
@@ -102,8 +101,7 @@ static suan_status feed_prompt(generation *g, const int32_t *ids, size_t n_ids, 
     return suan__session_feed(s, ids + common, n_ids - common, err);
 }
 
-/* ---- text
- * -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 static suan_status grow_text(generation *g, size_t n, suan_error *err) {
     if (n <= g->text_capacity - FLUSH_BYTES - g->r->n_text) return SUAN_OK;
@@ -167,8 +165,7 @@ static suan_status flush(generation *g, suan_error *err) {
     return SUAN_OK;
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the loop ---- */
 
 /* Draws and hands out one token. *done: the answer ends with it. */
 static suan_status next_token(generation *g, bool *done, suan_error *err) {
@@ -228,6 +225,7 @@ suan_status suan_generate(suan_session *session, const int32_t *ids, size_t n_id
     *result = (suan_result){0};
     SUAN_TRY(check_params(session, ids, n_ids, params, err));
     generation g = {.s = session, .p = params, .r = result};
+    suan__sampler_use(session->sampler, session->model->graph->kernels);
     atomic_store(&session->cancel, false);
     suan_status status = generate(&g, ids, n_ids, err);
     atomic_store(&session->cancel, false);

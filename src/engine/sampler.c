@@ -10,25 +10,29 @@
 #include "base/thread.h"
 #include "kernels/math.h"
 
-/* A token that can still be drawn. key: its place in the order of the filter at work, smaller is earlier; all keys differ. */
+/* A token that can still be drawn. key: its place in the order of the filter at work, smaller is earlier. */
 typedef struct candidate {
     uint64_t key;
     uint64_t weight;
-    uint32_t id;
 } candidate;
+
+enum { N_BUCKETS = 4096, BUCKET_SHIFT = 52 }; /* of keys, by their first 12 bits */
 
 struct suan__sampler {
     uint32_t n_vocab;
-    float *values;         /* [n_vocab] logits with biases and penalties, then z */
-    uint32_t *counts;      /* [n_vocab] all 0 between calls */
-    candidate *candidates; /* [n_vocab] in ascending id */
-    candidate *work;       /* [n_vocab] what quickselect may disorder */
-    double *surprise;      /* [n_vocab] of the typical filter */
+    const suan__kernels *kernels; /* NULL: exp by the scalar function, the same bits */
+    float *values;                /* [n_vocab] logits with biases and penalties, then z, then exp(z) */
+    uint32_t *counts;             /* [n_vocab] all 0 between calls */
+    candidate *candidates;        /* [n_vocab] in ascending id */
+    candidate *work;              /* [n_vocab] what selection may disorder */
+    double *distance;             /* [n_vocab] of the typical filter */
+    uint64_t *bucket;             /* [N_BUCKETS] sums of weights */
 };
 
 static const float WEIGHT_ONE = 0x1p40f;
-/* exp(-28) * 2^40 is 0.76: below it a weight is 0, whatever two units in the last place do. */
-static const float Z_OUT = -28.0f;
+/* exp(-28) * 2^40 is 0.76: below it a weight is 0, whatever two units in the last place do. So nothing changes when a z is raised to Z_LEAST,
+ * and arithmetic stays finite. */
+static const float Z_OUT = -28.0f, Z_LEAST = -64.0f;
 static const uint32_t PHILOX_PURPOSE = 0x73616d70u;
 
 suan_status suan__sampler_create(suan__sampler **sampler, uint32_t n_vocab, suan_error *err) {
@@ -42,9 +46,10 @@ suan_status suan__sampler_create(suan__sampler **sampler, uint32_t n_vocab, suan
         s->counts = suan__calloc(n_vocab, sizeof *s->counts);
         s->candidates = suan__malloc(n_vocab * sizeof *s->candidates);
         s->work = suan__malloc(n_vocab * sizeof *s->work);
-        s->surprise = suan__malloc(n_vocab * sizeof *s->surprise);
+        s->distance = suan__malloc(n_vocab * sizeof *s->distance);
+        s->bucket = suan__malloc(N_BUCKETS * sizeof *s->bucket);
     }
-    if (!s || !s->values || !s->counts || !s->candidates || !s->work || !s->surprise) {
+    if (!s || !s->values || !s->counts || !s->candidates || !s->work || !s->distance || !s->bucket) {
         suan__sampler_free(s);
         return suan__fail(err, SUAN_ENOMEM, "sampler: out of memory for a vocabulary of %u tokens", n_vocab);
     }
@@ -58,11 +63,16 @@ void suan__sampler_free(suan__sampler *s) {
     suan__free(s->counts);
     suan__free(s->candidates);
     suan__free(s->work);
-    suan__free(s->surprise);
+    suan__free(s->distance);
+    suan__free(s->bucket);
     suan__free(s);
 }
 
-/* ---- checks -------------------------------------------------------------------------------------------------------------------------- */
+void suan__sampler_use(suan__sampler *s, const suan__kernels *kernels) {
+    s->kernels = kernels;
+}
+
+/* ---- checks ---- */
 
 void suan_sampling_init(suan_sampling *sampling) {
     *sampling = (suan_sampling){.top_p = 1.0f, .typical_p = 1.0f, .repetition_penalty = 1.0f, .penalty_last_n = 64};
@@ -99,7 +109,7 @@ suan_status suan__sampling_check(const suan_sampling *p, uint32_t n_vocab, suan_
     return SUAN_OK;
 }
 
-/* ---- penalties ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- penalties ---- */
 
 static float penalize(float l, uint32_t count, const suan_sampling *p) {
     if (p->repetition_penalty != 1.0f) {
@@ -136,7 +146,7 @@ static uint32_t greatest(const float *x, uint32_t n) {
     return best;
 }
 
-/* ---- selection ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- selection ---- */
 
 /* z descending, then id ascending, as one ascending integer. z is never -0. */
 static uint64_t key_of(float z, uint32_t id) {
@@ -144,6 +154,14 @@ static uint64_t key_of(float z, uint32_t id) {
     memcpy(&bits, &z, sizeof bits);
     uint32_t ascending = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
     return (uint64_t)~ascending << 32 | id;
+}
+
+/* The inverse. */
+static float z_of(uint64_t key) {
+    uint32_t ascending = ~(uint32_t)(key >> 32), bits = ascending & 0x80000000u ? ascending & 0x7fffffffu : ~ascending;
+    float z;
+    memcpy(&z, &bits, sizeof z);
+    return z;
 }
 
 static void swap(candidate *a, candidate *b) {
@@ -183,6 +201,19 @@ static candidate select_mass(candidate *c, size_t n, uint64_t target) {
     }
 }
 
+/* The same for many, and c stays as it is (it may be the work space): one pass over the first bits of the keys leaves a bucket to look in. */
+static candidate select_from(suan__sampler *s, const candidate *c, size_t n, uint64_t target) {
+    memset(s->bucket, 0, N_BUCKETS * sizeof *s->bucket);
+    for (size_t i = 0; i < n; i++) s->bucket[c[i].key >> BUCKET_SHIFT] += c[i].weight;
+    uint64_t i_bucket = 0;
+    while (target >= s->bucket[i_bucket]) target -= s->bucket[i_bucket++];
+    size_t n_inside = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].key >> BUCKET_SHIFT == i_bucket) s->work[n_inside++] = c[i];
+    }
+    return select_mass(s->work, n_inside, target);
+}
+
 static uint64_t sum_weights(const candidate *c, size_t n) {
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i++) sum += c[i].weight;
@@ -206,60 +237,63 @@ static size_t keep_until(candidate *c, size_t n, uint64_t last) {
     return kept;
 }
 
-static candidate select_copy(suan__sampler *s, size_t n, uint64_t target) {
-    memcpy(s->work, s->candidates, n * sizeof *s->work);
-    return select_mass(s->work, n, target);
+/* ---- filters: each works on the n candidates and returns how many are left ---- */
+
+/* exp of the z of n candidates into values[id]. */
+static void exponentials(suan__sampler *s, size_t n) {
+    if (s->kernels && n > s->n_vocab / 16) { /* the whole vocabulary at once; its greatest z is 0, so exp(z - 0) comes out */
+        float max, sum;
+        s->kernels->attn_softmax(s->values, (int)s->n_vocab, &max, &sum);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t id = (uint32_t)s->candidates[i].key;
+        s->values[id] = suan__expf(s->values[id]);
+    }
 }
 
-/* ---- filters: each works on the n candidates and returns how many are left --------------------------------------------------------------
- */
-
-/* Every token that has a weight, or the first k of them. Tokens without weight come last in the order, so top-k may run after they went. */
+/* Every token that has a weight, or those of them that are among the first k. */
 static size_t collect(suan__sampler *s, int32_t top_k) {
-    size_t n = 0;
+    size_t n = 0, kept = 0;
     for (uint32_t id = 0; id < s->n_vocab; id++) {
         float z = s->values[id];
-        if (z > Z_OUT) s->candidates[n++] = (candidate){.key = key_of(z, id), .weight = 1, .id = id};
+        if (z > Z_OUT) s->candidates[n++] = (candidate){key_of(z, id), 1};
     }
-    if (top_k > 0 && (size_t)top_k < n) n = keep_until(s->candidates, n, select_copy(s, n, (uint64_t)top_k - 1).key);
-    size_t kept = 0;
+    if (top_k > 0 && (size_t)top_k < n) n = keep_until(s->candidates, n, select_from(s, s->candidates, n, (uint64_t)top_k - 1).key);
+    exponentials(s, n);
     for (size_t i = 0; i < n; i++) {
         candidate c = s->candidates[i];
-        c.weight = (uint64_t)(suan__expf(s->values[c.id]) * WEIGHT_ONE);
+        c.weight = (uint64_t)(s->values[(uint32_t)c.key] * WEIGHT_ONE);
         if (c.weight > 0) s->candidates[kept++] = c;
     }
     return kept;
 }
 
-/* The bits of a binary64 that is not negative ascend with it, so d itself is the key; ties share one, and the threshold keeps all of
- * them. */
+/* The bits of a binary64 that is not negative ascend with it, so the distance itself is the key of the selection; ties share one, and the
+ * threshold keeps all of them. */
 static size_t keep_typical(suan__sampler *s, size_t n, float typical_p) {
     uint64_t total = sum_weights(s->candidates, n);
-    double log_total = suan__log((double)total), entropy = 0;
+    double log_total = suan__log((double)total * 0x1p-40), sum = 0;
+    for (size_t i = 0; i < n; i++) sum = sum + (double)s->candidates[i].weight * (log_total - (double)z_of(s->candidates[i].key));
+    double entropy = sum / (double)total;
     for (size_t i = 0; i < n; i++) {
-        double w = (double)s->candidates[i].weight;
-        s->surprise[i] = log_total - suan__log(w);
-        entropy = entropy + (w / (double)total) * s->surprise[i];
+        s->distance[i] = fabs((log_total - (double)z_of(s->candidates[i].key)) - entropy);
+        s->work[i].weight = s->candidates[i].weight;
+        memcpy(&s->work[i].key, &s->distance[i], sizeof s->distance[i]);
     }
-    for (size_t i = 0; i < n; i++) {
-        double d = fabs(s->surprise[i] - entropy);
-        s->work[i] = s->candidates[i];
-        memcpy(&s->work[i].key, &d, sizeof d);
-        s->surprise[i] = d;
-    }
-    uint64_t last = select_mass(s->work, n, target_of(typical_p, total)).key;
+    uint64_t last = select_from(s, s->work, n, target_of(typical_p, total)).key;
     double threshold;
     memcpy(&threshold, &last, sizeof threshold);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        if (s->surprise[i] <= threshold) s->candidates[kept++] = s->candidates[i];
+        if (s->distance[i] <= threshold) s->candidates[kept++] = s->candidates[i];
     }
     return kept;
 }
 
 static size_t keep_top_p(suan__sampler *s, size_t n, float top_p) {
     uint64_t total = sum_weights(s->candidates, n);
-    return keep_until(s->candidates, n, select_copy(s, n, target_of(top_p, total)).key);
+    return keep_until(s->candidates, n, select_from(s, s->candidates, n, target_of(top_p, total)).key);
 }
 
 static size_t keep_min_p(suan__sampler *s, size_t n, float min_p) {
@@ -275,7 +309,7 @@ static size_t keep_min_p(suan__sampler *s, size_t n, float min_p) {
     return kept;
 }
 
-/* ---- the chain ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the chain ---- */
 
 static uint64_t random_bits(const suan_sampling *p, uint32_t position) {
     uint32_t counter[4] = {position, p->choice, 0, PHILOX_PURPOSE};
@@ -293,14 +327,17 @@ static uint32_t draw(suan__sampler *s, const suan_sampling *p, const float *logi
     if (p->temperature == 0.0f) return best;
     float max = s->values[best];
     /* The sum with +0 turns -0 (a difference that underflowed) into +0. */
-    for (uint32_t i = 0; i < s->n_vocab; i++) s->values[i] = (s->values[i] - max) / p->temperature + 0.0f;
+    for (uint32_t i = 0; i < s->n_vocab; i++) {
+        float z = (s->values[i] - max) / p->temperature + 0.0f;
+        s->values[i] = z < Z_LEAST ? Z_LEAST : z;
+    }
     size_t n = collect(s, p->top_k);
     if (p->typical_p < 1.0f) n = keep_typical(s, n, p->typical_p);
     if (p->top_p < 1.0f) n = keep_top_p(s, n, p->top_p);
     if (p->min_p > 0.0f) n = keep_min_p(s, n, p->min_p);
     uint64_t total = sum_weights(s->candidates, n);
     uint64_t target = (uint64_t)(((unsigned __int128)random_bits(p, position) * total) >> 64);
-    return select_copy(s, n, target).id;
+    return (uint32_t)select_from(s, s->candidates, n, target).key;
 }
 
 int32_t suan__sampler_draw(suan__sampler *s, const suan_sampling *p, const float *logits, const int32_t *seen, size_t n_seen,
@@ -311,13 +348,20 @@ int32_t suan__sampler_draw(suan__sampler *s, const suan_sampling *p, const float
     return (int32_t)id;
 }
 
-/* ---- logprobs ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- logprobs ---- */
 
 enum { N_SUMS = 64 };
 
-static float sum_exp(const float *x, size_t n, float max) {
-    float sums[N_SUMS] = {0};
-    for (size_t i = 0; i < n; i++) sums[i % N_SUMS] += suan__expf(x[i] - max);
+/* The greatest of x (never -0), and the sum of exp(x - max) by rule 4. */
+static float sum_exp(suan__sampler *s, const float *x, float *max) {
+    float sums[N_SUMS] = {0}, sum;
+    if (s->kernels) {
+        memcpy(s->values, x, s->n_vocab * sizeof *x);
+        s->kernels->attn_softmax(s->values, (int)s->n_vocab, max, &sum);
+        return sum;
+    }
+    *max = x[greatest(x, s->n_vocab)] + 0.0f;
+    for (size_t i = 0; i < s->n_vocab; i++) sums[i % N_SUMS] += suan__expf(x[i] - *max);
     for (size_t half = N_SUMS / 2; half > 0; half /= 2) {
         for (size_t i = 0; i < half; i++) sums[i] = sums[i] + sums[i + half];
     }
@@ -362,8 +406,7 @@ static void find_top(const float *logits, uint32_t n_vocab, suan_logprob *top, u
 
 float suan__sampler_logprobs(suan__sampler *s, const float *logits, int32_t id, suan_logprob *top, uint32_t *n_top) {
     uint64_t saved = suan__fp_enter();
-    float max = logits[greatest(logits, s->n_vocab)];
-    float log_sum = suan__logf(sum_exp(logits, s->n_vocab, max));
+    float max, log_sum = suan__logf(sum_exp(s, logits, &max));
     if (n_top) {
         if (*n_top > s->n_vocab) *n_top = s->n_vocab;
         if (*n_top > 0) find_top(logits, s->n_vocab, top, *n_top);

@@ -19,11 +19,12 @@
  *
  * The products with typical_p, top_p and min_p are rounded to binary64 and compared with the integers exactly; each filter leaves at least
  * one token. Both functions set the floating point environment of the contract and give the caller's back.
- * Selection is by weighted quickselect, linear in the vocabulary; the pivots change its time, never its result.
+ * Selection is by one pass of buckets and a weighted quickselect, linear in the vocabulary; pivots change its time, never its result.
  */
 #ifndef SUAN_ENGINE_SAMPLER_H
 #define SUAN_ENGINE_SAMPLER_H
 
+#include "kernels/kernels.h"
 #include "suan/session.h"
 
 typedef struct suan__sampler suan__sampler;
@@ -33,6 +34,9 @@ typedef struct suan__sampler suan__sampler;
 
 suan_status suan__sampler_create(suan__sampler **sampler, uint32_t n_vocab, suan_error *err);
 void suan__sampler_free(suan__sampler *sampler); /* NULL is fine */
+/* From now on exponentials are the table's (kept until the sampler is freed): faster, the same bits. NULL: the scalar function, as after
+ * create. */
+void suan__sampler_use(suan__sampler *sampler, const suan__kernels *kernels);
 /* Checks every field's range; names the field that is wrong. */
 suan_status suan__sampling_check(const suan_sampling *sampling, uint32_t n_vocab, suan_error *err);
 /* Draws the token for `position` (the position it will have). seen: the n_seen ids of the sequence so far, for penalties; sampling has

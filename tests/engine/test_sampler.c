@@ -55,9 +55,10 @@ static uint64_t total_of(const entry *e, size_t n) {
 static size_t slow_typical(entry *e, size_t n, float typical_p) {
     qsort(e, n, sizeof *e, by_id);
     uint64_t total = total_of(e, n), sum = 0;
-    double h = 0;
-    for (size_t i = 0; i < n; i++) h += (double)e[i].w / (double)total * (suan__log((double)total) - suan__log((double)e[i].w));
-    for (size_t i = 0; i < n; i++) e[i].d = fabs(suan__log((double)total) - suan__log((double)e[i].w) - h);
+    double h = 0, log_total = suan__log((double)total / 0x1p40);
+    for (size_t i = 0; i < n; i++) h += (double)e[i].w * (log_total - (double)e[i].z);
+    h /= (double)total;
+    for (size_t i = 0; i < n; i++) e[i].d = fabs(log_total - (double)e[i].z - h);
     qsort(e, n, sizeof *e, by_d);
     size_t last = 0;
     while ((double)(sum += e[last].w) < (double)typical_p * (double)total) last++;
@@ -342,8 +343,16 @@ static void test_sampler_large_vocabulary_is_linear(void **state) {
         for (int i = 0; i < N; i++)
             logits[i] = shape == 0 ? 0 : shape == 1 ? (float)i * 1e-4f : shape == 2 ? (float)-i * 1e-4f : (float)(i % 3);
         for (uint32_t i = 0; i < 5; i++) {
+            suan__sampler_use(s, NULL);
             int32_t id = suan__sampler_draw(s, &p, logits, NULL, 0, i);
             assert_in_range(id, 0, N - 1);
+            /* Every level of the kernels gives the same. */
+            for (const char *const *level = suan__kernels_levels(); *level; level++) {
+                const suan__kernels *kernels;
+                assert_int_equal(suan__kernels_get(&kernels, *level, NULL), SUAN_OK);
+                suan__sampler_use(s, kernels);
+                assert_int_equal(suan__sampler_draw(s, &p, logits, NULL, 0, i), id);
+            }
         }
     }
     free(logits);
@@ -365,7 +374,14 @@ static void test_sampler_logprobs_equal_log_softmax(void **state) {
     for (uint32_t want = 0; want <= 256; want += 64) {
         suan_logprob top[256];
         uint32_t n_top = want;
+        suan__sampler_use(s, NULL);
         float lp = suan__sampler_logprobs(s, logits, 17, top, &n_top);
+        for (const char *const *level = suan__kernels_levels(); *level; level++) {
+            const suan__kernels *kernels;
+            assert_int_equal(suan__kernels_get(&kernels, *level, NULL), SUAN_OK);
+            suan__sampler_use(s, kernels);
+            assert_memory_equal(&lp, (float[]){suan__sampler_logprobs(s, logits, 17, NULL, NULL)}, sizeof lp);
+        }
         assert_int_equal(n_top, want);
         assert_float_equal(lp, (float)((double)logits[17] - max - log(total)), 1e-5f);
         for (uint32_t i = 0; i < n_top; i++) {
