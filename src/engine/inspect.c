@@ -29,7 +29,7 @@ static void set_f32(inspection *in, json_t *o, const char *key, float v) {
     suan__report_set(&in->report, o, key, suan__report_f32(&in->report, v));
 }
 
-/* ---- who it is ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- who it is ---- */
 
 /* "models/seed/" is named seed. */
 static void set_base_name(inspection *in, const char *path) {
@@ -62,7 +62,7 @@ static void set_hf_identity(inspection *in) {
     set_base_name(in, in->ck->dir);
 }
 
-/* ---- hyperparameters ----------------------------------------------------------------------------------------------------------------- */
+/* ---- hyperparameters ---- */
 
 static void set_mla(inspection *in, json_t *o) {
     const suan__hparams *hp = &in->hp;
@@ -112,7 +112,7 @@ static json_t *hyperparameters(inspection *in) {
     return o;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static json_t *tensor(inspection *in, const suan__tensor *t) {
     json_t *o = suan__report_object(&in->report), *shape = suan__report_array(&in->report);
@@ -179,8 +179,7 @@ static void set_metadata(inspection *in) {
     suan__report_set(&in->report, in->root, "metadata", o);
 }
 
-/* ---- tokenizer and template
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- tokenizer and template ---- */
 
 static void set_roles(inspection *in, json_t *o, const suan_tokenizer *t) {
     static const char *const names[SUAN_N_ROLES] = {
@@ -197,10 +196,23 @@ static void set_roles(inspection *in, json_t *o, const suan_tokenizer *t) {
     }
 }
 
+/* What the files call it: GGUF's model and pre-tokenizer, Hugging Face's class. */
+static void set_kind(inspection *in, json_t *o) {
+    static const char *const keys[2][2] = {{"kind", "tokenizer.ggml.model"}, {"pre", "tokenizer.ggml.pre"}};
+    const json_t *class_name = in->ck->tokenizer_config ? json_object_get(in->ck->tokenizer_config, "tokenizer_class") : NULL;
+    if (json_is_string(class_name)) set_str(in, o, "kind", json_string_value(class_name));
+    for (int i = 0; i < 2 && in->ck->gguf; i++) {
+        suan__gguf_string s = {0};
+        if (suan__gguf_str(in->ck->gguf, keys[i][1], false, &s, NULL) == SUAN_OK && s.data)
+            suan__report_set(&in->report, o, keys[i][0], suan__report_text(&in->report, s.data, s.n));
+    }
+}
+
 static json_t *tokenizer(inspection *in, const suan_tokenizer *t) {
     json_t *o = suan__report_object(&in->report), *eog = suan__report_array(&in->report);
     size_t n_eog = 0;
     const int32_t *ids = suan_tokenizer_eog_ids(t, &n_eog);
+    set_kind(in, o);
     set_u64(in, o, "n_vocab", suan_tokenizer_n_vocab(t));
     set_roles(in, o, t);
     for (size_t i = 0; i < n_eog; i++) suan__report_append(&in->report, eog, suan__report_u64(&in->report, (uint64_t)(uint32_t)ids[i]));
@@ -228,8 +240,7 @@ static suan_status set_tokenizer(inspection *in, suan_error *err) {
     return SUAN_OK;
 }
 
-/* ---- can it run, and in how much memory -------------------------------------------------------------------------------------------------
- */
+/* ---- can it run, and in how much memory ---- */
 
 static void set_memory(inspection *in, uint64_t weight_bytes, uint32_t n_ctx) {
     const suan__hparams *hp = &in->hp;
@@ -273,7 +284,7 @@ static suan_status set_support(inspection *in, uint32_t n_ctx, suan_error *err) 
     return SUAN_OK;
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static suan_status describe(inspection *in, uint32_t n_ctx, suan_error *err) {
     in->root = suan__report_object(&in->report);

@@ -158,6 +158,11 @@ static void test_sampler_random_equals_slow_chain(void **state) {
         assert_int_equal(suan__sampling_check(&p, n_vocab, NULL), SUAN_OK);
         suan__sampler *s;
         assert_int_equal(suan__sampler_create(&s, n_vocab, NULL), SUAN_OK);
+        if (round % 2) {
+            const suan__kernels *kernels;
+            assert_int_equal(suan__kernels_get(&kernels, NULL, NULL), SUAN_OK);
+            suan__sampler_use(s, kernels);
+        }
         uint64_t n_alloc = suan__alloc_count();
         for (uint32_t position = 0; position < 8; position++) {
             int32_t got = suan__sampler_draw(s, &p, logits, seen, n_seen, position);
