@@ -69,6 +69,8 @@ static inline void rows_feed(rows *r, suan_session *session, const int32_t *ids,
     assert_int_equal(r->n_seen, end - begin);
 }
 
+#define FNV1A_BASIS UINT64_C(0xcbf29ce484222325)
+#define FNV1A_PRIME UINT64_C(0x100000001b3)
 /* FNV-1a, 64 bits, over the values' bytes, least significant first; -0 and +0 differ. Non-finite values fail a request, so there is no NaN
  * to make canonical. Source: Fowler, Noll, Vo (the offset basis and the prime are theirs). */
 static inline uint64_t fnv1a(uint64_t hash, const float *x, size_t n) {
@@ -76,10 +78,9 @@ static inline uint64_t fnv1a(uint64_t hash, const float *x, size_t n) {
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         assert_true(isfinite(x[i]));
-        for (int b = 0; b < 4; b++) hash = (hash ^ (bits >> (8 * b) & 255)) * UINT64_C(0x100000001b3);
+        for (int b = 0; b < 4; b++) hash = (hash ^ (bits >> (8 * b) & 255)) * FNV1A_PRIME;
     }
     return hash;
 }
-#define FNV1A_BASIS UINT64_C(0xcbf29ce484222325)
 
 #endif
