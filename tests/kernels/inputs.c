@@ -129,12 +129,13 @@ static void float_row(inputs *in, suan__dtype type, int kind, void *row, size_t 
         if ((bf16 & 0x7f80) == 0x7f80) bf16 &= 0xbfff;
         if ((u32 & 0x7f800000) == 0x7f800000) u32 &= 0xbfffffff;
         bool any = kind == INPUTS_BLOCK_ANY || kind == INPUTS_BLOCK_SUBNORMAL;
+        uint32_t f32 = any ? u32 : suan__f32_bits(f);
+        uint16_t f16 = any ? scale_half(in, kind) : suan__f32_to_f16(f);
+        if (!any) bf16 = suan__f32_to_bf16(f);
         if (type == SUAN__F32)
-            ((uint32_t *)row)[i] = any ? u32 : suan__f32_bits(f);
+            memcpy((char *)row + 4 * i, &f32, 4);
         else
-            ((uint16_t *)row)[i] = type == SUAN__F16 ? (any ? scale_half(in, kind) : suan__f32_to_f16(f))
-                                   : any             ? bf16
-                                                     : suan__f32_to_bf16(f);
+            memcpy((char *)row + 2 * i, type == SUAN__F16 ? &f16 : &bf16, 2);
     }
 }
 

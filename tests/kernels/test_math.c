@@ -38,7 +38,7 @@ static void test_expf_within_two_ulp_on_its_range(void **state) {
         }
     }
     print_message("expf: worst %.4f ulp at %a\n", worst, (double)at);
-    assert_true(worst < 1.0); /* measured: see the message; the contract allows 2 */
+    assert_true(worst < 0.9); /* over all floats: 0.8912 at 0x1.4ce7a6p+2; the contract allows 2 */
 }
 
 static void test_expf_ends(void **state) {

@@ -79,6 +79,35 @@ static void test_quantize_searched_types_within_two_percent_of_reference(void **
     assert_int_equal(n_bad, 0);
 }
 
+/* The searches give these bytes on every machine: FNV-1a over the blocks of the fixture's rows. */
+static void test_quantize_searched_types_give_the_same_bytes_everywhere(void **state) {
+    static const struct {
+        suan__dtype type;
+        uint64_t hash;
+    } known[] = {
+        {SUAN__Q2_K, 0x40b3edd36f2fd5a0}, {SUAN__Q3_K, 0xd4c43659a8fb82ff},   {SUAN__Q4_K, 0x186e6afd557cb6e9},   {SUAN__Q5_K, 0xa46727e57cfd890c},
+        {SUAN__Q6_K, 0x520621d7e36fa152}, {SUAN__IQ4_NL, 0xeef13ba7c2b5eeb0}, {SUAN__IQ4_XS, 0x69a5bc1c0b6e5a09}, {SUAN__MXFP4, 0x0005e2428e69882b},
+    };
+    fixture f;
+    size_t shape[2];
+    int n_bad = 0;
+    fixture_open(&f, "quantize");
+    float *x = fixture_tensor(&f, "x", shape);
+    for (size_t t = 0; t < sizeof(known) / sizeof(known[0]); t++) {
+        const suan__dtype_info *info = suan__dtype_get(known[t].type);
+        uint64_t hash = 0xcbf29ce484222325u;
+        for (size_t r = 0; r < shape[0]; r++) {
+            uint8_t q[K * 4];
+            assert_true(suan__quantize_row(known[t].type, q, x + r * K, K));
+            for (size_t i = 0; i < K / info->block * info->bytes; i++) hash = (hash ^ q[i]) * 0x100000001b3u;
+        }
+        if (hash != known[t].hash) print_message("%s: hash 0x%016llx\n", info->name, (unsigned long long)hash), n_bad++;
+    }
+    free(x);
+    fixture_close(&f);
+    assert_int_equal(n_bad, 0);
+}
+
 static const suan__dtype all_types[] = {
 #define ROW(name) SUAN__##name,
     SUAN__WEIGHT_MAP(ROW)
@@ -124,6 +153,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quantize_plain_types_equal_reference),
         cmocka_unit_test(test_quantize_searched_types_within_two_percent_of_reference),
+        cmocka_unit_test(test_quantize_searched_types_give_the_same_bytes_everywhere),
         cmocka_unit_test(test_quantize_extreme_rows_stay_finite),
         cmocka_unit_test(test_quantize_unknown_types_are_refused),
     };
