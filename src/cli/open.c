@@ -84,5 +84,10 @@ int cli_session_create(const char *command, const cli_engine_options *o, suan_mo
     options.kv = (suan_kv_type)o->kv;
     options.activations = (suan_activations)o->activations;
     options.chunk = o->chunk;
-    return suan_session_create(session, model, &options, &err) == SUAN_OK ? 0 : cli_fail(command, &err);
+    if (suan_session_create(session, model, &options, &err) != SUAN_OK) return cli_fail(command, &err);
+    suan_model_info info;
+    if (suan_model_get_info(model, &info) == SUAN_OK && info.n_ctx_train && suan_session_n_ctx(*session) > info.n_ctx_train) {
+        cli_note("The model was made for %u positions; what it writes beyond them may be of no use.", (unsigned)info.n_ctx_train);
+    }
+    return 0;
 }

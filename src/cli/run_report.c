@@ -1,6 +1,7 @@
 /* run_report.c: the figures of a run. */
 #include "cli/run_report.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -137,13 +138,13 @@ json_t *cli_run_report_json(const cli_run_report *r) {
 
 void cli_run_report_say(const cli_run_report *r) {
     const suan_result *result = r->result;
-    char peak[32];
+    char peak[32], seed[32] = "";
     if (result->context_full) {
         cli_note("The context of %u positions is full, so the answer ends here; -c N asks for a larger one.",
                  (unsigned)suan_session_n_ctx(r->session));
     }
-    cli_note("prompt %zu tokens in %.2f s (%.1f/s), answer %zu tokens in %.2f s (%.1f tokens/s), memory %s, seed %llu%s", result->n_prompt,
+    if (r->sampling->temperature > 0) snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)r->sampling->seed);
+    cli_note("prompt %zu tokens in %.2f s (%.1f tokens/s), answer %zu tokens in %.2f s (%.1f tokens/s), memory %s%s%s", result->n_prompt,
              result->prompt_seconds, cli_prompt_rate(result), result->n_ids, result->decode_seconds, cli_decode_rate(result),
-             cli_bytes(peak, (double)suan__memory_peak()), (unsigned long long)r->sampling->seed,
-             result->finish == SUAN_FINISH_CANCELLED ? ", stopped" : "");
+             cli_bytes(peak, (double)suan__memory_peak()), seed, result->finish == SUAN_FINISH_CANCELLED ? ", stopped" : "");
 }

@@ -35,7 +35,9 @@ ok "JSON: a logprob for each token" is "$(json logprobs.4.id)" "$(json output_id
 ok "JSON: and no more" test -z "$(json logprobs.5.id)"
 ok "JSON: the most probable first" is "$(json logprobs.0.top.0.id)" "$(json logprobs.0.id)"
 ok "JSON: three of them" json logprobs.0.top.2.logprob
-ok "stderr has the closing line" err_has 'prompt 3 tokens.*answer 5 tokens.*tokens/s.*memory.*seed'
+ok "stderr has the closing line" err_has 'prompt 3 tokens.*answer 5 tokens.*tokens/s.*memory'
+run run -m "$seed" --prompt-ids 0,63 -n 2 --temp 1
+ok "a drawn answer names its seed" err_has 'seed [0-9]'
 
 # Text, template, system message.
 run run -m "$seed" -p "Who are you?" -n 8 --temp 0
