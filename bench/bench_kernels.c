@@ -4,7 +4,8 @@
  *
  * "read" is the bandwidth of a plain pass over N MiB (default 1024: more than the caches), and "decode" that of products with one column
  * over as many bytes of weights; "cached" is the same on weights that stay in the second-level cache. "64 columns" counts a multiply-add as
- * two operations. --ops adds the other operations. Times are the best of several passes: on a shared machine the least disturbed one.
+ * two operations. --ops adds the other operations. Times are processor time of the thread, the best of several passes: what others take
+ * from a shared machine counts as little as it can.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ typedef struct bench {
 
 static double now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 

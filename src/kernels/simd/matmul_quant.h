@@ -4,7 +4,7 @@
  * uses them for every column: the work of unpacking is shared by up to QUANT_COLS columns. The sums inside a block are exact, so that only
  * the last two steps (the product of the scales, the fma) must follow the contract's order.
  *
- * p is the panel's block, h the first of the VL rows, b the block's number. Units (see kernels.h) of 16 rows stand side by side: unit u
+ * p is the panel's block, h the first of the VL rows. Units (see kernels.h) of 16 rows stand side by side: unit u
  * of rows h.. of a field is 4 * VL bytes at field + 64 * u + 4 * h.
  */
 #ifndef SUAN_KERNELS_SIMD_MATMUL_QUANT_H
@@ -13,27 +13,23 @@
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
 
-/* The columns: q8 rows ldx bytes apart; where their scales and sums begin. */
+/* One block of the columns' quantised activations: of column 0; column c is c * ldx bytes further. */
 typedef struct cols {
-    const uint8_t *x;
-    size_t ldx, d, sum;
+    const uint8_t *q, *d, *sum;
+    size_t ldx;
 } cols;
 
 VEC const int8_t *cols_q(const cols *x, int c, size_t i) {
-    return (const int8_t *)(x->x + (size_t)c * x->ldx + i);
+    return (const int8_t *)(x->q + (size_t)c * x->ldx + i);
 }
-VEC vf cols_d(const cols *x, int c, size_t b) {
+VEC vf cols_d(const cols *x, int c) {
     float d;
-    memcpy(&d, x->x + (size_t)c * x->ldx + x->d + b * 4, 4);
+    memcpy(&d, x->d + (size_t)c * x->ldx, 4);
     return vf_set1(d);
 }
+/* The i-th sum of the block and those behind it. */
 VEC const uint8_t *cols_sums(const cols *x, int c, size_t i) {
-    return x->x + (size_t)c * x->ldx + x->sum + i * 2;
-}
-VEC int cols_sum(const cols *x, int c, size_t i) {
-    int16_t s;
-    memcpy(&s, cols_sums(x, c, i), 2);
-    return s;
+    return x->sum + (size_t)c * x->ldx + i * 2;
 }
 
 VEC vi bytes4(int x) {
@@ -69,45 +65,45 @@ VEC vf add_block(vf acc, vi isum, vf dw, vf da) {
 /* ---- types with blocks of 32 */
 
 /* The 32 weights w meet column c with `offset` taken from each. */
-VEC vi dot_block(const vi *w, const cols *x, int c, size_t b, int bits, int offset) {
-    return dot_u(vi_set1(-offset * cols_sum(x, c, b)), w, cols_q(x, c, b * 32), 8, bits);
+VEC vi dot_block(const vi *w, const cols *x, int c, int bits, int offset) {
+    return dot_u(offset ? dot_sum(cols_sums(x, c, 0), -offset) : vi_zero(), w, cols_q(x, c, 0), 8, bits);
 }
-VEC vi dot_block_signed(const vi *w, const cols *x, int c, size_t b) {
-    vi start = DOT_S_OFFSET ? vi_set1(-DOT_S_OFFSET * cols_sum(x, c, b)) : vi_zero();
-    return dot_s(start, w, cols_q(x, c, b * 32), 8);
+VEC vi dot_block_signed(const vi *w, const cols *x, int c) {
+    vi start = DOT_S_OFFSET ? dot_sum(cols_sums(x, c, 0), -DOT_S_OFFSET) : vi_zero();
+    return dot_s(start, w, cols_q(x, c, 0), 8);
 }
 
-VEC void block_q8_0(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_q8_0(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = vf_load_f16(p + 2 * h);
 #pragma GCC unroll 8
     for (int u = 0; u < 8; u++) w[u] = dot_s_weights(unit(p + 32, u, h));
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block_signed(w, x, c, b), d, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block_signed(w, x, c), d, cols_d(x, c));
 }
 
-VEC void block_q4_0(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_q4_0(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = vf_load_f16(p + 2 * h);
     load_nibbles(w, p + 32, h);
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, b, 4, 8), d, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 4, 8), d, cols_d(x, c));
 }
 
 /* acc = fma(m * d_a, sum of the activations, acc), behind the products of the block: Q4_1 and Q5_1 */
-VEC vf add_min(vf acc, vf m, vf da, int sum) {
-    return vf_fma(vf_mul(m, da), vf_set1((float)sum), acc);
+VEC vf add_min(vf acc, vf m, vf da, const void *sum) {
+    return vf_fma(vf_mul(m, da), vf_from_vi(dot_sum(sum, 1)), acc);
 }
 
-VEC void block_q4_1(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_q4_1(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = vf_load_f16(p + 2 * h), m = vf_load_f16(p + 32 + 2 * h);
     load_nibbles(w, p + 64, h);
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) {
-        vf da = cols_d(x, c, b);
-        acc[c] = add_block(acc[c], dot_block(w, x, c, b, 4, 0), d, da);
-        acc[c] = add_min(acc[c], m, da, cols_sum(x, c, b));
+        vf da = cols_d(x, c);
+        acc[c] = add_block(acc[c], dot_block(w, x, c, 4, 0), d, da);
+        acc[c] = add_min(acc[c], m, da, cols_sums(x, c, 0));
     }
 }
 
@@ -122,25 +118,25 @@ VEC void add_fifth_bits(vi w[8], const uint8_t *field, int h) {
     }
 }
 
-VEC void block_q5_0(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_q5_0(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = vf_load_f16(p + 2 * h);
     load_nibbles(w, p + 96, h);
     add_fifth_bits(w, p + 32, h);
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, b, 5, 16), d, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 5, 16), d, cols_d(x, c));
 }
 
-VEC void block_q5_1(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_q5_1(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = vf_load_f16(p + 2 * h), m = vf_load_f16(p + 32 + 2 * h);
     load_nibbles(w, p + 128, h);
     add_fifth_bits(w, p + 64, h);
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) {
-        vf da = cols_d(x, c, b);
-        acc[c] = add_block(acc[c], dot_block(w, x, c, b, 5, 0), d, da);
-        acc[c] = add_min(acc[c], m, da, cols_sum(x, c, b));
+        vf da = cols_d(x, c);
+        acc[c] = add_block(acc[c], dot_block(w, x, c, 5, 0), d, da);
+        acc[c] = add_min(acc[c], m, da, cols_sums(x, c, 0));
     }
 }
 
@@ -150,12 +146,12 @@ VEC void load_table_values(vi w[8], vi table, const uint8_t *field, int h) {
     for (int u = 0; u < 8; u++) w[u] = vi_lookup(table, w[u]);
 }
 
-VEC void block_iq4_nl(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_iq4_nl(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = vf_load_f16(p + 2 * h);
     load_table_values(w, dot_s_weights(vi_table(suan__iq4_values)), p + 32, h);
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block_signed(w, x, c, b), d, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block_signed(w, x, c), d, cols_d(x, c));
 }
 
 /* 2^(e - 128) for the exponent bytes of rows h..: below 2 a subnormal, which is why it is put together from bits. */
@@ -167,12 +163,12 @@ VEC vf load_e8m0_half(const uint8_t *p) {
 }
 
 /* The doubled values are -12..12; with 12 added they are unsigned and small, which is what the dot products like. */
-VEC void block_mxfp4(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_mxfp4(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi w[8];
     vf d = load_e8m0_half(p + h);
     load_table_values(w, vi_sub_bytes(vi_table(suan__fp4_values), bytes4(0x100 - 12)), p + 16, h);
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, b, 5, 12), d, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 5, 12), d, cols_d(x, c));
 }
 
 /* ---- types with blocks of 256 */
@@ -229,7 +225,7 @@ VEC vf add_block_min(vf acc, vi isum, vi msum, vf d, vf dmin, vf da) {
     return vf_fnma(vf_mul(dmin, da), vf_from_vi(msum), add_block(acc, isum, d, da));
 }
 
-VEC void block_q45_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C, bool five) {
+VEC void block_q45_k(const uint8_t *p, int h, const cols *x, vf *acc, int C, bool five) {
     vi sc[2], mn[2], isum[QUANT_COLS], msum[QUANT_COLS];
     vf d = vf_load_f16(p + 2 * h), dmin = vf_load_f16(p + 32 + 2 * h);
     load_k4_scales(sc, mn, p + 64, h);
@@ -242,21 +238,21 @@ VEC void block_q45_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, 
         for (int u = 0; u < 8; u++) w[u] = five ? weights_q5_k(p, h, j, u) : weights_q4_k(p, h, j, u);
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
-            isum[c] = dot_u_scaled(isum[c], w, cols_q(x, c, b * 256 + 32 * (size_t)j), 8, five ? 5 : 4, scale);
-            msum[c] = dot_pair(msum[c], min, cols_sums(x, c, b * 16 + 2 * (size_t)j));
+            isum[c] = dot_u_scaled(isum[c], w, cols_q(x, c, 32 * (size_t)j), 8, five ? 5 : 4, scale);
+            msum[c] = dot_pair(msum[c], min, cols_sums(x, c, 2 * (size_t)j));
         }
     }
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block_min(acc[c], isum[c], msum[c], d, dmin, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block_min(acc[c], isum[c], msum[c], d, dmin, cols_d(x, c));
 }
-VEC void block_q4_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
-    block_q45_k(p, h, x, b, acc, C, false);
+VEC void block_q4_k(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
+    block_q45_k(p, h, x, acc, C, false);
 }
-VEC void block_q5_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
-    block_q45_k(p, h, x, b, acc, C, true);
+VEC void block_q5_k(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
+    block_q45_k(p, h, x, acc, C, true);
 }
 
-VEC void block_q2_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_q2_k(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi isum[QUANT_COLS], msum[QUANT_COLS];
     vf d = vf_load_f16(p + 1280 + 2 * h), dmin = vf_load_f16(p + 1312 + 2 * h);
 #pragma GCC unroll 8
@@ -267,19 +263,19 @@ VEC void block_q2_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, i
 #pragma GCC unroll 4
         for (int u = 0; u < 4; u++) w[u] = weights_q2_k(p, h, s, u);
 #pragma GCC unroll 8
-        for (int c = 0; c < C; c++) isum[c] = dot_u_scaled(isum[c], w, cols_q(x, c, b * 256 + 16 * (size_t)s), 4, 2, scale);
+        for (int c = 0; c < C; c++) isum[c] = dot_u_scaled(isum[c], w, cols_q(x, c, 16 * (size_t)s), 4, 2, scale);
         if (s % 2 == 0) {
             vi min = dot_pair_u8(high_nibbles(both), s % 4, s % 4 + 1);
 #pragma GCC unroll 8
-            for (int c = 0; c < C; c++) msum[c] = dot_pair(msum[c], min, cols_sums(x, c, b * 16 + (size_t)s));
+            for (int c = 0; c < C; c++) msum[c] = dot_pair(msum[c], min, cols_sums(x, c, (size_t)s));
         }
     }
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block_min(acc[c], isum[c], msum[c], d, dmin, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block_min(acc[c], isum[c], msum[c], d, dmin, cols_d(x, c));
 }
 
 /* Q3_K and Q6_K: weights are stored with 2^log_offset added; the same times the scales' share of the sums is taken away at the end. */
-VEC void block_q36_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C, bool six) {
+VEC void block_q36_k(const uint8_t *p, int h, const cols *x, vf *acc, int C, bool six) {
     vi sc[4], isum[QUANT_COLS], extra[QUANT_COLS];
     vf d = vf_load_f16(p + (six ? 3328 : 1728) + 2 * h);
     if (six) {
@@ -295,24 +291,24 @@ VEC void block_q36_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, 
 #pragma GCC unroll 4
         for (int u = 0; u < 4; u++) w[u] = six ? weights_q6_k(p, h, s, u) : weights_q3_k(p, h, s, u);
 #pragma GCC unroll 8
-        for (int c = 0; c < C; c++) isum[c] = dot_u_scaled(isum[c], w, cols_q(x, c, b * 256 + 16 * (size_t)s), 4, six ? 6 : 3, scale);
+        for (int c = 0; c < C; c++) isum[c] = dot_u_scaled(isum[c], w, cols_q(x, c, 16 * (size_t)s), 4, six ? 6 : 3, scale);
         if (s % 2 == 0) {
             vi pair = dot_pair_s8(sc[s / 4], s % 4, s % 4 + 1);
 #pragma GCC unroll 8
-            for (int c = 0; c < C; c++) extra[c] = dot_pair(extra[c], pair, cols_sums(x, c, b * 16 + (size_t)s));
+            for (int c = 0; c < C; c++) extra[c] = dot_pair(extra[c], pair, cols_sums(x, c, (size_t)s));
         }
     }
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], vi_sub(isum[c], vi_shl(extra[c], six ? 5 : 2)), d, cols_d(x, c, b));
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], vi_sub(isum[c], vi_shl(extra[c], six ? 5 : 2)), d, cols_d(x, c));
 }
-VEC void block_q3_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
-    block_q36_k(p, h, x, b, acc, C, false);
+VEC void block_q3_k(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
+    block_q36_k(p, h, x, acc, C, false);
 }
-VEC void block_q6_k(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
-    block_q36_k(p, h, x, b, acc, C, true);
+VEC void block_q6_k(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
+    block_q36_k(p, h, x, acc, C, true);
 }
 
-VEC void block_iq4_xs(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C) {
+VEC void block_iq4_xs(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     vi table = dot_s_weights(vi_table(suan__iq4_values)), sh = vi_load_u16(p + 32 + 2 * h), sl = unit(p + 64, 0, h);
     vi isum[QUANT_COLS], extra[QUANT_COLS];
     vf d = vf_load_f16(p + 2 * h);
@@ -324,20 +320,20 @@ VEC void block_iq4_xs(const uint8_t *p, int h, const cols *x, size_t b, vf *acc,
         load_table_values(w, table, p + 128 + 256 * j, h);
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
-            isum[c] = dot_s_scaled(isum[c], w, cols_q(x, c, b * 256 + 32 * (size_t)j), 8, scale);
-            if (DOT_S_OFFSET) extra[c] = dot_pair(extra[c], pair, cols_sums(x, c, b * 16 + 2 * (size_t)j));
+            isum[c] = dot_s_scaled(isum[c], w, cols_q(x, c, 32 * (size_t)j), 8, scale);
+            if (DOT_S_OFFSET) extra[c] = dot_pair(extra[c], pair, cols_sums(x, c, 2 * (size_t)j));
         }
     }
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) {
         if (DOT_S_OFFSET) isum[c] = vi_sub(isum[c], vi_mul(extra[c], vi_set1(DOT_S_OFFSET)));
-        acc[c] = add_block(acc[c], isum[c], d, cols_d(x, c, b));
+        acc[c] = add_block(acc[c], isum[c], d, cols_d(x, c));
     }
 }
 
 /* ---- from blocks to the product */
 
-typedef void block_fn(const uint8_t *p, int h, const cols *x, size_t b, vf *acc, int C);
+typedef void block_fn(const uint8_t *p, int h, const cols *x, vf *acc, int C);
 
 /* The rows' results of C columns; n_rows of the 16 are stored. */
 VEC void store_columns(float *y, size_t ldy, vf acc[SUAN__PANEL / VL][QUANT_COLS], int C, int n_rows) {
@@ -355,48 +351,60 @@ VEC void store_columns(float *y, size_t ldy, vf acc[SUAN__PANEL / VL][QUANT_COLS
     }
 }
 
-#define SIMD_PREFETCH 2048 /* bytes ahead: a few hundred nanoseconds of one core's share of the memory's bandwidth */
+/* Bytes ahead. Small blocks gain from it; those of 256 values are left to the processor, whose own prefetchers do better than so many
+ * lines asked for at once. */
+#define SIMD_PREFETCH 2048
 
-VEC void quant_columns(float *y, size_t ldy, const uint8_t *p, size_t n_blocks, size_t block_bytes, const cols *x, int C, int n_rows,
+/* The places of a block's activations are kept in three registers, and the compiler is kept from turning them into three for each column:
+ * there are not so many. */
+VEC void quant_columns(float *y, size_t ldy, const uint8_t *p, size_t n_blocks, size_t block, size_t block_bytes, cols x, int C, int n_rows,
                        block_fn *add) {
     vf acc[SUAN__PANEL / VL][QUANT_COLS];
+    int n_groups = SUAN__PANEL / VL;
+    if (n_groups > 1) __asm__("" : "+r"(n_groups)); /* hides the number: unrolled, the loop over groups would not fit the code cache */
 #pragma GCC unroll 4
     for (int g = 0; g < SUAN__PANEL / VL; g++)
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) acc[g][c] = vf_zero();
     for (size_t b = 0; b < n_blocks; b++, p += block_bytes) {
-        for (size_t i = 0; i < block_bytes; i += 64) vec_prefetch(p + SIMD_PREFETCH + i);
-#pragma GCC unroll 4
-        for (int g = 0; g < SUAN__PANEL / VL; g++) add(p, g * VL, x, b, acc[g], C);
+        for (size_t i = 0; i < block_bytes && block == 32; i += 64) vec_prefetch(p + SIMD_PREFETCH + i);
+        __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
+        for (int g = 0; g < n_groups; g++) add(p, g * VL, &x, acc[g], C);
+        x.q += block;
+        x.d += 4;
+        x.sum += block == 32 ? 2 : 32;
     }
     store_columns(y, ldy, acc, C, n_rows);
 }
 
 VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *x, size_t ldx, int n_cols, int n_rows, size_t block,
                       size_t block_bytes, block_fn *add) {
-    cols columns = {x, ldx, suan__q8_d_offset(k), suan__q8_sum_offset(k, block)};
     size_t n = k / block;
-    for (; n_cols >= QUANT_COLS; n_cols -= QUANT_COLS, columns.x += QUANT_COLS * ldx, y += QUANT_COLS * ldy) {
-        quant_columns(y, ldy, p, n, block_bytes, &columns, QUANT_COLS, n_rows, add);
+    while (n_cols > 0) {
+        cols columns = {x, x + suan__q8_d_offset(k), x + suan__q8_sum_offset(k, block), ldx};
+        int done = n_cols >= QUANT_COLS ? QUANT_COLS : n_cols >= 4 ? 4 : n_cols >= 2 ? 2 : 1;
+        if (done == QUANT_COLS)
+            quant_columns(y, ldy, p, n, block, block_bytes, columns, QUANT_COLS, n_rows, add);
+        else if (QUANT_COLS > 4 && done == 4)
+            quant_columns(y, ldy, p, n, block, block_bytes, columns, 4, n_rows, add);
+        else if (done == 2)
+            quant_columns(y, ldy, p, n, block, block_bytes, columns, 2, n_rows, add);
+        else
+            quant_columns(y, ldy, p, n, block, block_bytes, columns, 1, n_rows, add);
+        n_cols -= done;
+        x += (size_t)done * ldx;
+        y += (size_t)done * ldy;
     }
-    if (QUANT_COLS > 4 && n_cols >= 4) {
-        quant_columns(y, ldy, p, n, block_bytes, &columns, 4, n_rows, add);
-        n_cols -= 4, columns.x += 4 * ldx, y += 4 * ldy;
-    }
-    if (n_cols >= 2) {
-        quant_columns(y, ldy, p, n, block_bytes, &columns, 2, n_rows, add);
-        n_cols -= 2, columns.x += 2 * ldx, y += 2 * ldy;
-    }
-    if (n_cols) quant_columns(y, ldy, p, n, block_bytes, &columns, 1, n_rows, add);
 }
 
 /* X(name, stem, values of a block, bytes of a block) */
-#define SIMD_QUANT_MAP(X)                                                                                              \
-    X(Q8_0, q8_0, 32, 34)                                                                                              \
-    X(Q4_0, q4_0, 32, 18)                                                                                              \
-    X(Q4_1, q4_1, 32, 20)                                                                                              \
-    X(Q5_0, q5_0, 32, 22) X(Q5_1, q5_1, 32, 24) X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110) X(Q4_K, q4_k, 256, 144) \
-        X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
+#define SIMD_QUANT_MAP(X)                                                                                                \
+    X(Q8_0, q8_0, 32, 34)                                                                                                \
+    X(Q4_0, q4_0, 32, 18)                                                                                                \
+    X(Q4_1, q4_1, 32, 20)                                                                                                \
+    X(Q5_0, q5_0, 32, 22)                                                                                                \
+    X(Q5_1, q5_1, 32, 24) X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110) X(Q4_K, q4_k, 256, 144) X(Q5_K, q5_k, 256, 176) \
+        X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
 
 #define SIMD_QUANT_MATMUL(name, stem, block, bytes)                                                                                        \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \

@@ -260,6 +260,12 @@ VEC vi dot_pair(vi isum, vi pair, const void *x) {
     return _mm256_add_epi32(isum, _mm256_madd_epi16(pair, _mm256_set1_epi32(both)));
 }
 
+VEC vi dot_sum(const void *x, int factor) { /* reads two bytes before x too */
+    int32_t both;
+    memcpy(&both, (const uint8_t *)x - 2, 4);
+    return _mm256_madd_epi16(_mm256_set1_epi32((int)((unsigned)factor << 16)), _mm256_set1_epi32(both));
+}
+
 VEC void vec_prefetch(const void *p) {
     _mm_prefetch((const char *)p, _MM_HINT_T0);
 }

@@ -275,6 +275,12 @@ VEC vi dot_pair(vi isum, vi pair, const void *x) {
     return vaddq_s32(isum, vpaddq_s32(vmull_s16(vget_low_s16(p), vget_low_s16(y)), vmull_high_s16(p, y)));
 }
 
+VEC vi dot_sum(const void *x, int factor) {
+    int16_t sum;
+    memcpy(&sum, x, 2);
+    return vdupq_n_s32(sum * factor);
+}
+
 VEC void vec_prefetch(const void *p) {
     __builtin_prefetch(p);
 }
