@@ -228,9 +228,9 @@ static suan_status set_tokenizer(inspection *in, suan_error *err) {
     suan_error reason = {.status = SUAN_OK};
     suan_status status = suan__tokenizer_from_checkpoint(&t, in->ck, &reason);
     if (status == SUAN_ENOMEM) return suan__fail(err, status, "%s", reason.message);
-    json_t *description = status == SUAN_OK && t           ? tokenizer(in, t)
-                          : status == SUAN_ENOTFOUND || !t ? json_null()
-                                                           : suan__report_object(&in->report);
+    json_t *description = t                                               ? tokenizer(in, t)
+                          : status == SUAN_OK || status == SUAN_ENOTFOUND ? json_null()
+                                                                          : suan__report_object(&in->report);
     if (status != SUAN_OK && status != SUAN_ENOTFOUND) set_str(in, description, "error", reason.message);
     suan__report_set(&in->report, in->root, "tokenizer", description);
     size_t n = 0;

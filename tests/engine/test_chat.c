@@ -29,11 +29,12 @@ enum { BOS = 0, EOS = 1, USER = 3, ASSISTANT = 4 };
 
 static void test_chat_equals_reference(void **state) {
     (void)state;
+#define SAID(role, text) "{\"role\": \"" role "\", \"content\": \"" text "\"}"
+#define REQUEST(messages) ("{\"messages\": [" messages "], \"add_generation_prompt\": true}")
     static const char *const requests[3] = {
-        "{\"messages\": [{\"role\": \"user\", \"content\": \"Tell me a story about a fox.\"}], \"add_generation_prompt\": true}",
-        "{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}], \"add_generation_prompt\": true}",
-        "{\"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}, {\"role\": \"assistant\", \"content\": \"Good day to you! Shall I "
-        "tell you a story?\"}, {\"role\": \"user\", \"content\": \"Tell me about a princess.\"}], \"add_generation_prompt\": true}"};
+        REQUEST(SAID("user", "Tell me a story about a fox.")), REQUEST(SAID("user", "Who are you?")),
+        REQUEST(SAID("user", "Hello!") ", " SAID("assistant", "Good day to you! Shall I tell you a story?") ", " SAID(
+            "user", "Tell me about a princess."))};
     suan_model *m = seed_open_path(seed_path(""), 1);
     assert_true(suan_model_has_chat(m));
     json_t *cases = seed_cases(), *c;

@@ -213,16 +213,16 @@ static int32_t byte_token(unsigned char byte) {
     return -1;
 }
 
-/* Biases and a frequency penalty make the model write the bytes of "€" in turn. */
+/* Biases and a repetition penalty over the last two tokens make the model write the bytes of "€" in turn. */
 static void test_generate_holds_half_characters(void **state) {
     (void)state;
-    suan_logit_bias bias[3] = {{byte_token(0xe2), 1000.0f}, {byte_token(0x82), 999.5f}, {byte_token(0xac), 999.0f}};
+    suan_logit_bias bias[3] = {{byte_token(0xe2), 1000}, {byte_token(0x82), 900}, {byte_token(0xac), 800}};
     suan_session *session = seed_session(model, 0, 0);
     suan_generate_params p;
     suan_generate_params_init(&p);
     p.sampling.logit_bias = bias;
     p.sampling.n_logit_bias = 3;
-    p.sampling.frequency_penalty = 2;
+    p.sampling.repetition_penalty = 2;
     p.sampling.penalty_last_n = 0;
     int32_t prompt[1] = {0};
     /* Without a window there is no penalty: the first byte for ever, which never becomes a character. */
@@ -232,7 +232,7 @@ static void test_generate_holds_half_characters(void **state) {
     assert_int_equal(r.ids[1], bias[0].id);
     assert_string_equal(r.text, "\xe2\xef\xbf\xbd"); /* the second could still have become one */
     suan_result_fini(&r);
-    p.sampling.penalty_last_n = -1;
+    p.sampling.penalty_last_n = 2;
     p.max_tokens = 8;
     r = generate(session, prompt, 1, &p, &b);
     for (int i = 0; i < 8; i++) assert_int_equal(r.ids[i], bias[i % 3].id);
