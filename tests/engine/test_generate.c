@@ -1,4 +1,7 @@
 /* Answers of the model that ships here: greedy ones as the reference gives them, and every way in which an answer can end. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "seed.h"
 
@@ -289,6 +292,49 @@ static void test_generate_stops_when_told(void **state) {
     suan_session_close(&session);
 }
 
+/* Another thread cancels between two tokens: the callback waits until it has. */
+typedef struct meeting {
+    suan_session *session;
+    atomic_int phase; /* 1: tokens come; 2: cancelled */
+    size_t n_pieces;
+} meeting;
+
+static void *cancel_when_tokens_come(void *ctx) {
+    meeting *m = ctx;
+    while (atomic_load(&m->phase) < 1) {}
+    suan_session_cancel(m->session);
+    atomic_store(&m->phase, 2);
+    return NULL;
+}
+
+static int meet(void *ctx, const suan_piece *piece) {
+    meeting *m = ctx;
+    m->n_pieces += piece->id >= 0;
+    if (m->n_pieces == 3) atomic_store(&m->phase, 1);
+    while (m->n_pieces == 3 && atomic_load(&m->phase) < 2) {}
+    return 0;
+}
+
+static void test_generate_cancelled_by_another_thread(void **state) {
+    (void)state;
+    int32_t prompt[64];
+    size_t n = first_prompt(prompt, 64);
+    meeting m = {.session = seed_session(model, 0, 0)};
+    suan_generate_params p;
+    suan_generate_params_init(&p);
+    p.on_piece = meet;
+    p.ctx = &m;
+    suan_result r;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_when_tokens_come, &m), 0);
+    assert_int_equal(suan_generate(m.session, prompt, n, &p, &r, NULL), SUAN_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(r.finish, SUAN_FINISH_CANCELLED);
+    assert_int_equal(r.n_ids, 3);
+    suan_result_fini(&r);
+    suan_session_close(&m.session);
+}
+
 static void test_generate_sampling_depends_on_seed_and_choice_only(void **state) {
     (void)state;
     int32_t prompt[64];
@@ -395,6 +441,7 @@ int main(void) {
         cmocka_unit_test(test_generate_stop_strings_are_never_emitted),
         cmocka_unit_test(test_generate_holds_half_characters),
         cmocka_unit_test(test_generate_stops_when_told),
+        cmocka_unit_test(test_generate_cancelled_by_another_thread),
         cmocka_unit_test(test_generate_sampling_depends_on_seed_and_choice_only),
         cmocka_unit_test(test_generate_bad_parameters_fail),
         cmocka_unit_test(test_generate_out_of_memory_fails_cleanly),
