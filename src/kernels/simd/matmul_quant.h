@@ -62,6 +62,14 @@ VEC vf add_block(vf acc, vi isum, vf dw, vf da) {
     return vf_fma(vf_from_vi(isum), vf_mul(dw, da), acc);
 }
 
+#define PREFETCH_AHEAD 2048 /* bytes */
+
+/* Asks for part i of n of the memory some blocks ahead. Large blocks do it piece by piece, between their sub-blocks: all at once there are
+ * more lines than a core can wait for. */
+VEC void prefetch_part(const uint8_t *p, size_t block_bytes, size_t i, size_t n) {
+    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64) vec_prefetch(p + PREFETCH_AHEAD + at);
+}
+
 /* ---- types with blocks of 32 */
 
 /* The 32 weights w meet column c with `offset` taken from each. */
@@ -233,6 +241,7 @@ VEC void block_q45_k(const uint8_t *p, int h, const cols *x, vf *acc, int C, boo
     for (int c = 0; c < C; c++) isum[c] = msum[c] = vi_zero();
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) {
+        prefetch_part(p, (five ? 176 : 144) * SUAN__PANEL, (size_t)j, 8);
         vi w[8], scale = dot_scale_u8(sc[j / 4], j % 4), min = dot_pair_u8(mn[j / 4], j % 4, j % 4);
 #pragma GCC unroll 8
         for (int u = 0; u < 8; u++) w[u] = five ? weights_q5_k(p, h, j, u) : weights_q4_k(p, h, j, u);
@@ -259,6 +268,7 @@ VEC void block_q2_k(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     for (int c = 0; c < C; c++) isum[c] = msum[c] = vi_zero();
 #pragma GCC unroll 16
     for (int s = 0; s < 16; s++) {
+        prefetch_part(p, 84 * SUAN__PANEL, (size_t)s, 16);
         vi w[4], both = unit(p, s / 4, h), scale = dot_scale_u8(low_nibbles(both), s % 4);
 #pragma GCC unroll 4
         for (int u = 0; u < 4; u++) w[u] = weights_q2_k(p, h, s, u);
@@ -287,6 +297,7 @@ VEC void block_q36_k(const uint8_t *p, int h, const cols *x, vf *acc, int C, boo
     for (int c = 0; c < C; c++) isum[c] = extra[c] = vi_zero();
 #pragma GCC unroll 16
     for (int s = 0; s < 16; s++) {
+        prefetch_part(p, (six ? 210 : 110) * SUAN__PANEL, (size_t)s, 16);
         vi w[4], scale = dot_scale_s8(sc[s / 4], s % 4);
 #pragma GCC unroll 4
         for (int u = 0; u < 4; u++) w[u] = six ? weights_q6_k(p, h, s, u) : weights_q3_k(p, h, s, u);
@@ -316,6 +327,7 @@ VEC void block_iq4_xs(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     for (int c = 0; c < C; c++) isum[c] = extra[c] = vi_zero();
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) {
+        prefetch_part(p, 136 * SUAN__PANEL, (size_t)j, 8);
         vi w[8], s = iq4_xs_scale(sl, sh, j), scale = dot_scale_s8(s, 0), pair = dot_pair_s8(s, 0, 0);
         load_table_values(w, table, p + 128 + 256 * j, h);
 #pragma GCC unroll 8
@@ -351,10 +363,6 @@ VEC void store_columns(float *y, size_t ldy, vf acc[SUAN__PANEL / VL][QUANT_COLS
     }
 }
 
-/* Bytes ahead. Small blocks gain from it; those of 256 values are left to the processor, whose own prefetchers do better than so many
- * lines asked for at once. */
-#define SIMD_PREFETCH 2048
-
 /* The places of a block's activations are kept in three registers, and the compiler is kept from turning them into three for each column:
  * there are not so many. */
 VEC void quant_columns(float *y, size_t ldy, const uint8_t *p, size_t n_blocks, size_t block, size_t block_bytes, cols x, int C, int n_rows,
@@ -367,7 +375,7 @@ VEC void quant_columns(float *y, size_t ldy, const uint8_t *p, size_t n_blocks, 
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) acc[g][c] = vf_zero();
     for (size_t b = 0; b < n_blocks; b++, p += block_bytes) {
-        for (size_t i = 0; i < block_bytes && block == 32; i += 64) vec_prefetch(p + SIMD_PREFETCH + i);
+        if (block == 32) prefetch_part(p, block_bytes, 0, 1);
         __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
         for (int g = 0; g < n_groups; g++) add(p, g * VL, &x, acc[g], C);
         x.q += block;
@@ -398,13 +406,14 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
 }
 
 /* X(name, stem, values of a block, bytes of a block) */
-#define SIMD_QUANT_MAP(X)                                                                                                \
-    X(Q8_0, q8_0, 32, 34)                                                                                                \
-    X(Q4_0, q4_0, 32, 18)                                                                                                \
-    X(Q4_1, q4_1, 32, 20)                                                                                                \
-    X(Q5_0, q5_0, 32, 22)                                                                                                \
-    X(Q5_1, q5_1, 32, 24) X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110) X(Q4_K, q4_k, 256, 144) X(Q5_K, q5_k, 256, 176) \
-        X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
+#define SIMD_QUANT_MAP(X)                                                                                                  \
+    X(Q8_0, q8_0, 32, 34)                                                                                                  \
+    X(Q4_0, q4_0, 32, 18)                                                                                                  \
+    X(Q4_1, q4_1, 32, 20)                                                                                                  \
+    X(Q5_0, q5_0, 32, 22)                                                                                                  \
+    X(Q5_1, q5_1, 32, 24)                                                                                                  \
+    X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110) X(Q4_K, q4_k, 256, 144) X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) \
+        X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
 
 #define SIMD_QUANT_MATMUL(name, stem, block, bytes)                                                                                        \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
