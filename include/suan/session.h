@@ -57,8 +57,8 @@ SUAN_API void suan_session_on_progress(suan_session *session, suan_progress_fn *
 SUAN_API suan_status suan_session_feed(suan_session *session, const int32_t *ids, size_t n, suan_error *err);
 /* Logits [n_vocab] after the last token fed; NULL when there are none. Borrowed until the next call. */
 SUAN_API const float *suan_session_logits(const suan_session *session);
-/* From any thread or signal handler: the running feed or generate stops at the next chunk or token. Cleared when that call returns, or by
- * the next one that begins. */
+/* From any thread or signal handler: the running feed or generate stops at the next layer or token, and the request is forgotten when that call returns. A cancel
+ * between two calls stops the next one. */
 SUAN_API void suan_session_cancel(suan_session *session);
 
 /* ---- sampling

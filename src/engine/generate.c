@@ -226,8 +226,9 @@ suan_status suan_generate(suan_session *session, const int32_t *ids, size_t n_id
     SUAN_TRY(check_params(session, ids, n_ids, params, err));
     generation g = {.s = session, .p = params, .r = result};
     suan__sampler_use(session->sampler, session->model->graph->kernels);
-    atomic_store(&session->cancel, false);
+    uint64_t saved = suan__fp_enter(); /* the sampler's arithmetic is the contract's too */
     suan_status status = generate(&g, ids, n_ids, err);
+    suan__fp_leave(saved);
     atomic_store(&session->cancel, false);
     suan_detokenizer_close(&g.detokenizer);
     suan__stop_fini(&g.stop);

@@ -171,6 +171,7 @@ suan_status suan_model_open(suan_model **model, const char *path, const suan_mod
                SUAN__MAX_THREADS);
     suan_model *m = suan__calloc(1, sizeof *m);
     SUAN_CHECK(m, SUAN_ENOMEM, "%s: out of memory", path);
+    uint64_t saved = suan__fp_enter(); /* frequencies and expanded weights are the contract's */
     m->memory_bytes = o->memory_bytes;
     m->path = suan__strndup(path, strlen(path));
     SUAN_CHECK_GOTO(m->path, SUAN_ENOMEM, "%s: out of memory", path);
@@ -182,10 +183,10 @@ suan_status suan_model_open(suan_model **model, const char *path, const suan_mod
     SUAN_TRY_GOTO(open_text(m, ck, err));
     SUAN_TRY_GOTO(read_defaults(&m->defaults, ck, err));
     SUAN_TRY_GOTO(read_eos(m, ck, err));
-    suan__checkpoint_close(&ck);
     *model = m;
-    return SUAN_OK;
+    m = NULL;
 fail:
+    suan__fp_leave(saved);
     suan__checkpoint_close(&ck);
     suan_model_close(&m);
     return status;
