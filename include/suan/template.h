@@ -66,7 +66,7 @@ typedef struct suan_template_options {
     /* Limits; 0 means the default. Reached: SUAN_ELIMIT. */
     uint64_t max_steps;        /* nodes evaluated, items made, probes, and one for 32 bytes moved: 1,000,000 + 4 a byte of the request */
     uint64_t max_output_bytes; /* 4 MiB + 4 a byte of the request */
-    uint64_t max_value_bytes;  /* memory for values: 16 MiB + 64 a byte of the request */
+    uint64_t max_value_bytes;  /* memory for values: 32 MiB + 64 a byte of the request */
 } suan_template_options;
 
 typedef struct suan_template_span {

@@ -180,7 +180,7 @@ static suan_status render(const suan_template *t, const json_t *request, const j
                           suan_rendered *out, suan_error *err) {
     jinja in = {.program = &t->program};
     jbuf b;
-    uint64_t steps = limit_or(o->max_steps, 1000000, 4, n), bytes = limit_or(o->max_value_bytes, (uint64_t)16 << 20, 64, n);
+    uint64_t steps = limit_or(o->max_steps, 1000000, 4, n), bytes = limit_or(o->max_value_bytes, (uint64_t)32 << 20, 64, n);
     SUAN_TRY(set_time(&in, o, err));
     suan__j_init(&in.rt, bytes < SIZE_MAX / 2 ? (size_t)bytes : SIZE_MAX / 2, steps < INT64_MAX / 2 ? (int64_t)steps : INT64_MAX / 2);
     suan__j_buf_init(&b, &in.rt);

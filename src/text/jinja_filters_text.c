@@ -505,6 +505,10 @@ FILTER(f_pprint) {
     return suan__j_repr(&b, self) && suan__j_buf_finish(&b, out);
 }
 
+static bool is_letter(char c) {
+    return (unsigned)((c | 32) - 'a') < 26;
+}
+
 FILTER(f_wordwrap) {
     jval a[4], lines;
     int64_t width = 79;
@@ -514,7 +518,7 @@ FILTER(f_wordwrap) {
     if (self.tag != J_STR) return suan__j_fail(rt, "wordwrap() needs a str, not %s", suan__j_type_name(self));
     if (a[0].tag != J_MISSING && !suan__j_arg_int(in, "wordwrap", a[0], &width)) return false;
     if (width <= 0) return suan__j_fail(rt, "invalid width %lld (must be > 0)", (long long)width);
-    bool break_long = a[1].tag == J_MISSING || suan__j_truth(a[1]);
+    bool break_long = a[1].tag == J_MISSING || suan__j_truth(a[1]), on_hyphens = a[3].tag == J_MISSING || suan__j_truth(a[3]);
     if (is_given(a[2]) && a[2].tag != J_STR) return suan__j_fail(rt, "wordwrap() needs a str as wrapstring");
     static const jstr newline = {.p = "\n", .n = 1, .n_cp = 1};
     const jstr *wrap = is_given(a[2]) ? a[2].u.s : &newline;
@@ -527,10 +531,10 @@ FILTER(f_wordwrap) {
         for (size_t at = 0; at < s->n;) {
             size_t gap = at, end;
             while (gap < s->n && s->p[gap] == ' ') gap++;
-            for (end = gap; end < s->n && s->p[end] != ' ';) { /* a word may end behind a hyphen between letters */
+            for (end = gap; end < s->n && s->p[end] != ' ';) { /* a word may end behind a hyphen with two letters on each side */
                 end++;
-                if (s->p[end - 1] == '-' && end >= 2 + gap && end < s->n && (unsigned)((s->p[end] | 32) - 'a') < 26 &&
-                    (unsigned)((s->p[end - 2] | 32) - 'a') < 26 && (a[3].tag == J_MISSING || suan__j_truth(a[3])))
+                if (s->p[end - 1] == '-' && end >= 3 + gap && end + 1 < s->n && is_letter(s->p[end]) && is_letter(s->p[end + 1]) &&
+                    is_letter(s->p[end - 2]) && is_letter(s->p[end - 3]) && on_hyphens)
                     break;
             }
             int64_t blanks = (int64_t)(gap - at), len = suan__j_count_cp(s->p + gap, end - gap);

@@ -180,7 +180,7 @@ static bool dump_dict(jdump *d, const jdict *o) {
 static bool dump(jdump *d, jval v) {
     size_t from = d->b.n;
     bool ok;
-    if (!suan__j_charge(d->b.rt, 1) || !suan__j_stack_ok(d->b.rt)) return false;
+    if (!suan__j_charge(d->b.rt, 3) || !suan__j_stack_ok(d->b.rt)) return false;
     switch ((jtag)v.tag) {
     case J_NONE:
         ok = suan__j_buf_put(&d->b, "null", 4, v.taint);

@@ -10,6 +10,10 @@
 
 bool suan__j_bind(jinja *in, const char *fn, const jargs *args, const char *spec, jval *out) {
     uint32_t n = 0;
+    if (*spec == '/') { /* by position only, as most methods of Python are */
+        if (args->n_kw) return suan__j_fail(&in->rt, "%s() takes no keyword arguments", fn);
+        spec++;
+    }
     const char *name = spec;
     while (*name) {
         const char *comma = strchrnul(name, ',');
@@ -177,7 +181,7 @@ METHOD(str_istitle) {
 
 static bool strip(jinja *in, jval self, const jargs *args, const char *fn, int side, jval *out) {
     jval a[1];
-    if (!suan__j_bind(in, fn, args, "chars", a)) return false;
+    if (!suan__j_bind(in, fn, args, "/chars", a)) return false;
     if (is_given(a[0]) && a[0].tag != J_STR) return suan__j_fail(&in->rt, "%s arg must be None or str", fn);
     return suan__j_strip(&in->rt, self.u.s, is_given(a[0]) ? a[0].u.s : NULL, side, out);
 }
@@ -213,7 +217,7 @@ METHOD(str_splitlines) {
 }
 METHOD(str_join) {
     jval a[1];
-    if (!suan__j_bind(in, "join", args, "iterable", a)) return false;
+    if (!suan__j_bind(in, "join", args, "/iterable", a)) return false;
     if (a[0].tag == J_MISSING || !suan__j_is_iterable(a[0])) return suan__j_fail(&in->rt, "can only join an iterable");
     return suan__j_join(in, self.u.s, a[0], true, out);
 }
@@ -221,7 +225,7 @@ METHOD(str_replace) {
     jval a[3];
     const jstr *old, *new_;
     int64_t count = -1;
-    if (!suan__j_bind(in, "replace", args, "old,new,count", a)) return false;
+    if (!suan__j_bind(in, "replace", args, "/old,new,count", a)) return false;
     if (!suan__j_arg_str(in, "replace", a[0], &old) || !suan__j_arg_str(in, "replace", a[1], &new_)) return false;
     if (a[2].tag != J_MISSING && !suan__j_arg_int(in, "replace", a[2], &count)) return false;
     if (self.u.s->markup) {
@@ -235,7 +239,7 @@ static bool pad(jinja *in, jval self, const jargs *args, const char *fn, int sid
     jval a[2];
     int64_t width;
     const jstr *fill = NULL;
-    if (!suan__j_bind(in, fn, args, "width,fillchar", a) || !suan__j_arg_int(in, fn, a[0], &width)) return false;
+    if (!suan__j_bind(in, fn, args, "/width,fillchar", a) || !suan__j_arg_int(in, fn, a[0], &width)) return false;
     if (a[1].tag != J_MISSING && !suan__j_arg_str(in, fn, a[1], &fill)) return false;
     return suan__j_pad(&in->rt, self.u.s, width, fill, side, out);
 }
@@ -253,7 +257,7 @@ METHOD(str_zfill) {
     jval a[1], sign, rest;
     int64_t width;
     const jstr *s = self.u.s;
-    if (!suan__j_bind(in, "zfill", args, "width", a) || !suan__j_arg_int(in, "zfill", a[0], &width)) return false;
+    if (!suan__j_bind(in, "zfill", args, "/width", a) || !suan__j_arg_int(in, "zfill", a[0], &width)) return false;
     bool has_sign = s->n && (s->p[0] == '+' || s->p[0] == '-');
     if (!suan__j_str_slice(&in->rt, s, 0, has_sign, &sign) || !suan__j_str_slice(&in->rt, s, has_sign, s->n, &rest)) return false;
     if (!suan__j_pad(&in->rt, rest.u.s, width < INT64_MIN + 2 ? 0 : width - has_sign, &zero, 1, &rest)) return false;
@@ -288,7 +292,7 @@ METHOD(str_expandtabs) {
 static bool remove_affix(jinja *in, jval self, const jargs *args, bool is_prefix, jval *out) {
     jval a[1];
     const jstr *x, *s = self.u.s;
-    if (!suan__j_bind(in, "removeprefix", args, "affix", a) || !suan__j_arg_str(in, "removeprefix", a[0], &x)) return false;
+    if (!suan__j_bind(in, "removeprefix", args, "/affix", a) || !suan__j_arg_str(in, "removeprefix", a[0], &x)) return false;
     bool has = x->n <= s->n && memcmp(is_prefix ? s->p : s->p + s->n - x->n, x->p, x->n) == 0;
     size_t cut = has ? x->n : 0;
     return suan__j_str_slice(&in->rt, s, is_prefix ? cut : 0, is_prefix ? s->n : s->n - cut, out);
@@ -332,7 +336,7 @@ static bool has_affix(jinja *in, jval self, const jargs *args, bool is_start, jv
     jval a[3];
     size_t from, to;
     bool past_end, r = false;
-    if (!suan__j_bind(in, is_start ? "startswith" : "endswith", args, "prefix,start,end", a)) return false;
+    if (!suan__j_bind(in, is_start ? "startswith" : "endswith", args, "/prefix,start,end", a)) return false;
     if (!window(in, self.u.s, a[1], a[2], &from, &to, &past_end)) return false;
     if (a[0].tag != J_TUPLE) {
         if (!affix_matches(in, self.u.s, from, to, past_end, a[0], is_start, &r)) return false;
@@ -356,12 +360,13 @@ static bool search(jinja *in, jval self, const jargs *args, bool right, bool mus
     size_t from, to;
     bool past_end;
     const char *hit = NULL;
-    if (!suan__j_bind(in, "find", args, "sub,start,end", a) || !suan__j_arg_str(in, "find", a[0], &sub)) return false;
+    if (!suan__j_bind(in, "find", args, "/sub,start,end", a) || !suan__j_arg_str(in, "find", a[0], &sub)) return false;
     if (!window(in, s, a[1], a[2], &from, &to, &past_end)) return false;
     if (!past_end && sub->n <= to - from) {
+        if (!right && !suan__j_charge_search(&in->rt, to - from, sub->n)) return false;
         if (!right) hit = memmem(s->p + from, to - from, sub->p, sub->n);
         for (size_t p = to - sub->n + 1; right && p-- > from;) {
-            if ((p & 31) == 0 && !suan__j_charge(&in->rt, 1)) return false;
+            if (!suan__j_charge(&in->rt, ((p & 31) == 0) + (sub->n >> 5))) return false;
             if (memcmp(s->p + p, sub->p, sub->n) == 0) {
                 hit = s->p + p;
                 break;
@@ -390,12 +395,13 @@ METHOD(str_count) {
     size_t from, to;
     bool past_end;
     int64_t n = 0;
-    if (!suan__j_bind(in, "count", args, "sub,start,end", a) || !suan__j_arg_str(in, "count", a[0], &sub)) return false;
+    if (!suan__j_bind(in, "count", args, "/sub,start,end", a) || !suan__j_arg_str(in, "count", a[0], &sub)) return false;
     if (!window(in, s, a[1], a[2], &from, &to, &past_end)) return false;
     if (!sub->n) {
         n = past_end ? 0 : (int64_t)suan__j_count_cp(s->p + from, to - from) + 1;
     } else {
         const char *c;
+        if (!suan__j_charge_search(&in->rt, to - from, sub->n)) return false;
         while (from <= to && (c = memmem(s->p + from, to - from, sub->p, sub->n)) != NULL) {
             from = (size_t)(c - s->p) + sub->n;
             n++;
@@ -410,12 +416,14 @@ static bool partition(jinja *in, jval self, const jargs *args, bool right, jval 
     jval a[1], v;
     const jstr *sep, *s = self.u.s;
     const char *hit = NULL;
-    if (!suan__j_bind(in, "partition", args, "sep", a) || !suan__j_arg_str(in, "partition", a[0], &sep)) return false;
+    if (!suan__j_bind(in, "partition", args, "/sep", a) || !suan__j_arg_str(in, "partition", a[0], &sep)) return false;
     if (!sep->n) return suan__j_fail(&in->rt, "empty separator");
-    if (!suan__j_charge_bytes(&in->rt, 8 * (size_t)s->n)) return false;
+    if (!suan__j_charge_search(&in->rt, s->n, sep->n)) return false;
     if (!right) hit = memmem(s->p, s->n, sep->p, sep->n);
-    for (size_t p = s->n >= sep->n ? s->n - sep->n + 1 : 0; right && !hit && p-- > 0;)
+    for (size_t p = s->n >= sep->n ? s->n - sep->n + 1 : 0; right && !hit && p-- > 0;) {
+        if (!suan__j_charge(&in->rt, sep->n >> 5)) return false;
         if (memcmp(s->p + p, sep->p, sep->n) == 0) hit = s->p + p;
+    }
     size_t cut = hit ? (size_t)(hit - s->p) : right ? 0 : s->n, after = hit ? cut + sep->n : cut;
     jlist *l = suan__j_list_new(&in->rt, 3);
     if (!l) return false;
@@ -438,7 +446,7 @@ METHOD(str_format) {
 METHOD(str_format_map) {
     jval a[1];
     jargs mapped = {0};
-    if (!suan__j_bind(in, "format_map", args, "mapping", a)) return false;
+    if (!suan__j_bind(in, "format_map", args, "/mapping", a)) return false;
     if (a[0].tag != J_DICT) return suan__j_fail(&in->rt, "format_map() argument must be a mapping");
     mapped.kw = J_NEW(&in->rt, jkeyword, a[0].u.d->n);
     if (!mapped.kw || !suan__j_charge(&in->rt, a[0].u.d->n)) return false;
@@ -455,7 +463,7 @@ METHOD(str_unsupported) {
 METHOD(list_index) {
     jval a[3];
     int64_t start = 0, stop = INT64_MAX;
-    if (!suan__j_bind(in, "index", args, "value,start,stop", a)) return false;
+    if (!suan__j_bind(in, "index", args, "/value,start,stop", a)) return false;
     if (a[1].tag != J_MISSING && !suan__j_arg_int(in, "index", a[1], &start)) return false;
     if (a[2].tag != J_MISSING && !suan__j_arg_int(in, "index", a[2], &stop)) return false;
     if (start < 0) start = start + self.u.l->n < 0 ? 0 : start + self.u.l->n;
@@ -472,7 +480,7 @@ METHOD(list_index) {
 METHOD(list_count) {
     jval a[1];
     int64_t n = 0;
-    if (!suan__j_bind(in, "count", args, "value", a)) return false;
+    if (!suan__j_bind(in, "count", args, "/value", a)) return false;
     for (uint32_t i = 0; i < self.u.l->n; i++) {
         bool eq;
         if (!suan__j_charge(&in->rt, 1) || !suan__j_equal(&in->rt, self.u.l->v[i], a[0], &eq)) return false;
@@ -488,7 +496,7 @@ METHOD(list_copy) {
 }
 METHOD(dict_get) {
     jval a[2], *v;
-    if (!suan__j_bind(in, "get", args, "key,default", a)) return false;
+    if (!suan__j_bind(in, "get", args, "/key,default", a)) return false;
     if (a[0].tag == J_MISSING) return suan__j_fail(&in->rt, "get expected at least 1 argument, got 0");
     if (!suan__j_dict_get(&in->rt, self.u.d, a[0], &v)) return false;
     *out = v ? *v : a[1].tag == J_MISSING ? suan__j_none() : a[1];
@@ -528,7 +536,7 @@ METHOD(float_is_integer) {
 METHOD(range_index) {
     jval a[1];
     bool has;
-    if (!suan__j_bind(in, "index", args, "value", a) || !suan__j_contains(in, self, a[0], &has)) return false;
+    if (!suan__j_bind(in, "index", args, "/value", a) || !suan__j_contains(in, self, a[0], &has)) return false;
     if (!has) return suan__j_fail(&in->rt, "value is not in range");
     int64_t i = a[0].tag == J_INT ? a[0].u.i : a[0].tag == J_BOOL ? a[0].u.b : (int64_t)a[0].u.f;
     *out = suan__j_int((i - self.u.range->start) / self.u.range->step);
@@ -537,7 +545,7 @@ METHOD(range_index) {
 METHOD(range_count) {
     jval a[1];
     bool has;
-    if (!suan__j_bind(in, "count", args, "value", a) || !suan__j_contains(in, self, a[0], &has)) return false;
+    if (!suan__j_bind(in, "count", args, "/value", a) || !suan__j_contains(in, self, a[0], &has)) return false;
     *out = suan__j_int(has);
     return true;
 }
@@ -560,7 +568,7 @@ METHOD(dict_fromkeys) {
     jcursor c;
     bool more;
     jdict *d = suan__j_dict_new(&in->rt, 0);
-    if (!d || !suan__j_bind(in, "fromkeys", args, "iterable,value", a) || !suan__j_iter_begin(in, a[0], &c)) return false;
+    if (!d || !suan__j_bind(in, "fromkeys", args, "/iterable,value", a) || !suan__j_iter_begin(in, a[0], &c)) return false;
     if (a[1].tag == J_MISSING) a[1] = suan__j_none();
     for (;;) {
         if (!suan__j_iter_next(&c, &item, &more)) return false;

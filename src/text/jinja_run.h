@@ -78,7 +78,7 @@ jscope *suan__j_push_scope(jinja *in, jscope *parent);
 void suan__j_pop_scope(jinja *in, jscope *scope, jscope *back);
 
 /* ---- arguments */
-/* Sorts args into out[0..n) by the names in `spec` ("a,b,c"); what was not given is J_MISSING. Fails for too many or unknown ones. */
+/* Sorts args into out[0..n) by the names in `spec` ("a,b,c"; "/a,b": by position only); what was not given is J_MISSING. Fails for too many or unknown ones. */
 bool suan__j_bind(jinja *in, const char *fn, const jargs *args, const char *spec, jval *out);
 bool suan__j_arg_int(jinja *in, const char *fn, jval v, int64_t *i);
 bool suan__j_arg_str(jinja *in, const char *fn, jval v, const jstr **s);

@@ -216,7 +216,7 @@ static size_t find(const jstr *s, size_t from, const jstr *sub) {
 
 bool suan__j_split(jrt *rt, const jstr *s, const jstr *sep, int64_t max, jval *out) {
     jlist *l = suan__j_list_new(rt, 0);
-    if (!l || !suan__j_charge_bytes(rt, s->n)) return false;
+    if (!l || !suan__j_charge_search(rt, s->n, sep ? sep->n : 0)) return false;
     *out = suan__j_list_value(l);
     if (!sep) return split_spaces(rt, s, max, l);
     if (!sep->n) return suan__j_fail(rt, "empty separator");
@@ -275,7 +275,7 @@ bool suan__j_rsplit(jrt *rt, const jstr *s, const jstr *sep, int64_t max, jval *
             size_t p = end - sep->n;
             while (memcmp(s->p + p, sep->p, sep->n) != 0 && p > 0) {
                 p--;
-                if ((p & 31) == 0 && !suan__j_charge(rt, 1)) return false;
+                if (!suan__j_charge(rt, ((p & 31) == 0) + (sep->n >> 5))) return false;
             }
             if (memcmp(s->p + p, sep->p, sep->n) != 0) break;
             if (!push_slice(rt, l, s, p + sep->n, end)) return false;
@@ -322,7 +322,7 @@ bool suan__j_replace(jrt *rt, const jstr *s, const jstr *old, const jstr *new_, 
     jbuf b;
     size_t from = 0;
     suan__j_buf_init(&b, rt);
-    if (!suan__j_charge_bytes(rt, s->n)) return false;
+    if (!suan__j_charge_search(rt, s->n, old->n)) return false;
     for (int64_t k = 0; max < 0 || k < max; k++) {
         if (!old->n) { /* between all code points, and at both ends */
             if (!suan__j_charge(rt, 1) || !suan__j_buf_str(&b, new_)) return false;

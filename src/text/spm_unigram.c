@@ -35,10 +35,10 @@ static void extend(const suan_tokenizer *t, const char *s, const uint8_t *trust,
         size_t length = i + 1 - at;
         /* A user-defined piece always wins: its score is that of as many of the best pieces as it has bytes. */
         double score = user ? (double)((float)length * t->max_score) - 0.1 : (double)t->tokens[id].score;
-        offer(&best[i + 1], score + (double)here, id, at);
+        offer(&best[i + 1], (float)score + here, id, at);
         if (length == n_char) single = true;
     }
-    if (!single) offer(&best[at + n_char], (double)(t->min_score - 10.0f) + (double)here, -1, at);
+    if (!single) offer(&best[at + n_char], (t->min_score - 10.0f) + here, -1, at);
 }
 
 static suan_status emit_path(suan__encoder *e, const char *s, best_end *best, uint32_t n) {

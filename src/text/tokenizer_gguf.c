@@ -196,7 +196,7 @@ static suan_status load_merges(loader *l) {
 static suan_status load_bpe(loader *l) {
     suan_error *err = l->err;
     suan_tokenizer *t = l->t;
-    suan__pretok_preset preset;
+    suan__pretok_preset preset = {0};
     t->model = SUAN__MODEL_MERGES;
     t->byte_level = true;
     SUAN_TRY(load_tokens(l));

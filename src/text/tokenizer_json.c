@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "text/tokenizer_json_scan.h"
 
 typedef struct entry {
@@ -295,7 +294,7 @@ suan_status suan__tokenizer_load_json(suan_tokenizer **t, const char *json, size
     json_t *root = NULL;
     *t = NULL;
     SUAN_CHECK(n < INT32_MAX, SUAN_ELIMIT, "%s: %zu bytes, expected at most %d", name, n, INT32_MAX);
-    SUAN_CHECK(suan__utf8_valid(json, n), SUAN_EFORMAT, "%s: not valid UTF-8", name);
+    SUAN_CHECK(suan__json_is_utf8(json, n), SUAN_EFORMAT, "%s: not valid UTF-8", name);
     suan_tokenizer *p = suan__tokenizer_new(name);
     SUAN_CHECK(p, SUAN_ENOMEM, "%s: out of memory for a tokenizer", name);
     /* Tokens point into this copy, so that they need none of their own. */

@@ -111,10 +111,31 @@ static suan_status read_string(suan__json_reader *r, const char **text, size_t *
 
 static suan_status skip_string(suan__json_reader *r) {
     if (!take(r, '"')) return bad(r, "expected a string");
-    while (r->at < r->n && r->s[r->at] != '"') r->at += r->s[r->at] == '\\' ? 2 : 1;
-    if (r->at >= r->n) return bad(r, "a string is cut short");
-    r->at++;
-    return SUAN_OK;
+    for (;;) {
+        const char *quote = r->at < r->n ? memchr(r->s + r->at, '"', r->n - r->at) : NULL;
+        if (!quote) return bad(r, "a string is cut short");
+        size_t end = (size_t)(quote - r->s), slashes = 0;
+        while (slashes < end - r->at && r->s[end - 1 - slashes] == '\\') slashes++;
+        r->at = end + 1;
+        if (slashes % 2 == 0) return SUAN_OK; /* else the quote is escaped, and nothing of it is left for the next round */
+    }
+}
+
+bool suan__json_is_utf8(const char *s, size_t n) {
+    for (size_t at = 0; at < n;) {
+        uint64_t w;
+        uint32_t cp;
+        if (n - at >= 8 && (memcpy(&w, s + at, 8), (w & 0x8080808080808080u) == 0)) {
+            at += 8;
+        } else if ((unsigned char)s[at] < 0x80) {
+            at++;
+        } else {
+            size_t k = suan__utf8_decode(s + at, n - at, &cp);
+            if (k == 0) return false;
+            at += k;
+        }
+    }
+    return true;
 }
 
 /* ---- Finding the tables ---- */
@@ -145,13 +166,13 @@ static suan_status skip_value(suan__json_reader *r) {
     return depth ? bad(r, "a value is cut short") : SUAN_OK;
 }
 
-static bool key_is(const suan__json_reader *r, size_t begin, const char *key) {
+static bool key_is(const suan__json_reader *r, size_t begin, size_t end, const char *key) {
     size_t n = strlen(key);
-    return r->at - begin == n + 2 && memcmp(r->s + begin + 1, key, n) == 0;
+    return end - begin == n + 2 && memcmp(r->s + begin + 1, key, n) == 0;
 }
 
-/* Walks an object; at each key the callback may note the value that begins at r->at. */
-typedef suan_status member_fn(suan__json_reader *r, size_t key, suan__json_span *vocab, suan__json_span *merges);
+/* What to do with one member of an object: r->at is at its value, and is moved behind it. */
+typedef suan_status member_fn(suan__json_reader *r, size_t key, size_t key_end, suan__json_span *vocab, suan__json_span *merges);
 
 static suan_status walk_object(suan__json_reader *r, member_fn *member, suan__json_span *vocab, suan__json_span *merges) {
     if (!take(r, '{')) return bad(r, "expected an object");
@@ -160,44 +181,27 @@ static suan_status walk_object(suan__json_reader *r, member_fn *member, suan__js
         skip_space(r);
         size_t key = r->at;
         SUAN_TRY(skip_string(r));
-        size_t end = r->at;
+        size_t key_end = r->at;
         if (!take(r, ':')) return bad(r, "expected ':'");
         skip_space(r);
-        size_t value = r->at;
-        r->at = end;
-        SUAN_TRY(member(r, key, vocab, merges));
-        r->at = value;
-        SUAN_TRY(skip_value(r));
+        SUAN_TRY(member(r, key, key_end, vocab, merges));
     } while (take(r, ','));
     return take(r, '}') ? SUAN_OK : bad(r, "expected ',' or '}'");
 }
 
-/* In both callbacks r->at is the end of the key. */
-static size_t value_after_key(const suan__json_reader *r) {
-    size_t at = r->at;
-    while (at < r->n && (r->s[at] == ':' || r->s[at] == ' ' || r->s[at] == '\n' || r->s[at] == '\r' || r->s[at] == '\t')) at++;
-    return at;
-}
-
-static suan_status model_member(suan__json_reader *r, size_t key, suan__json_span *vocab, suan__json_span *merges) {
-    bool is_vocab = key_is(r, key, "vocab"), is_merges = key_is(r, key, "merges");
-    size_t value = value_after_key(r);
-    if (value >= r->n || !((is_vocab && r->s[value] == '{') || (is_merges && r->s[value] == '['))) return SUAN_OK;
+static suan_status model_member(suan__json_reader *r, size_t key, size_t key_end, suan__json_span *vocab, suan__json_span *merges) {
+    bool is_vocab = key_is(r, key, key_end, "vocab"), is_merges = key_is(r, key, key_end, "merges");
+    size_t begin = r->at;
+    SUAN_TRY(skip_value(r));
+    if (begin >= r->n || !((is_vocab && r->s[begin] == '{') || (is_merges && r->s[begin] == '['))) return SUAN_OK;
     suan__json_span *span = is_vocab ? vocab : merges;
-    if (span->end) return SUAN_OK; /* a second one stays in the text, where jansson refuses it */
-    suan__json_reader in = *r;
-    in.at = value;
-    SUAN_TRY(skip_value(&in));
-    *span = (suan__json_span){value, in.at};
+    if (span->end == 0) *span = (suan__json_span){begin, r->at}; /* a second one stays in the text, where jansson refuses it */
     return SUAN_OK;
 }
 
-static suan_status top_member(suan__json_reader *r, size_t key, suan__json_span *vocab, suan__json_span *merges) {
-    size_t value = value_after_key(r);
-    if (!key_is(r, key, "model") || value >= r->n || r->s[value] != '{') return SUAN_OK;
-    suan__json_reader in = *r;
-    in.at = value;
-    return walk_object(&in, model_member, vocab, merges);
+static suan_status top_member(suan__json_reader *r, size_t key, size_t key_end, suan__json_span *vocab, suan__json_span *merges) {
+    bool model = key_is(r, key, key_end, "model") && r->at < r->n && r->s[r->at] == '{';
+    return model ? walk_object(r, model_member, vocab, merges) : skip_value(r);
 }
 
 suan_status suan__json_find_tables(const char *s, size_t n, suan__json_span *vocab, suan__json_span *merges, const char *path,

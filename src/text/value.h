@@ -193,6 +193,10 @@ static inline bool suan__j_charge(jrt *rt, uint64_t units) {
 static inline bool suan__j_charge_bytes(jrt *rt, size_t n) {
     return suan__j_charge(rt, n >> 5);
 }
+/* Searching n bytes for m: glibc's memmem compares up to 256 bytes of the needle at a place. */
+static inline bool suan__j_charge_search(jrt *rt, size_t n, size_t m) {
+    return suan__j_charge(rt, (n >> 4) * (1 + ((m < 256 ? m : 256) >> 4)));
+}
 static inline bool suan__j_stack_ok(jrt *rt) {
     return __builtin_expect((const char *)__builtin_frame_address(0) > rt->stack_limit, 1) ? true : suan__j_fail_depth(rt);
 }

@@ -583,7 +583,7 @@ bool suan__j_contains(struct jinja *in, jval haystack, jval needle, bool *r) {
     case J_STR:
         if (needle.tag != J_STR)
             return suan__j_fail(rt, "'in <string>' requires string as left operand, not %s", suan__j_type_name(needle));
-        if (!suan__j_charge_bytes(rt, haystack.u.s->n)) return false;
+        if (!suan__j_charge_search(rt, haystack.u.s->n, needle.u.s->n)) return false;
         *r = !needle.u.s->n || memmem(haystack.u.s->p, haystack.u.s->n, needle.u.s->p, needle.u.s->n) != NULL;
         return true;
     case J_DICT: {
