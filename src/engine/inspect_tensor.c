@@ -160,7 +160,9 @@ suan_status suan_inspect_tensor(const char *path, const char *name, const char *
     SUAN_CHECK(path && name && out_path, SUAN_EINVAL, "inspect: path, name and out_path must not be NULL");
     suan__checkpoint *ck;
     SUAN_TRY(suan__checkpoint_open(&ck, path, err));
+    uint64_t saved = suan__fp_enter();
     suan_status status = inspect_tensor(ck, path, name, out_path, err);
+    suan__fp_leave(saved);
     suan__checkpoint_close(&ck);
     return status;
 }
