@@ -258,7 +258,11 @@ static suan_status load_spm(loader *l, bool unigram) {
 static suan_status load(loader *l) {
     suan_error *err = l->err;
     suan__gguf_string model = {0};
-    SUAN_TRY(suan__gguf_str(l->g, "tokenizer.ggml.model", true, &model, err));
+    SUAN_TRY(suan__gguf_str(l->g, "tokenizer.ggml.model", false, &model, err));
+    /* A model may do without one: then it takes and gives ids. */
+    bool none = model.n == 0 || (model.n == 4 && memcmp(model.data, "none", 4) == 0) ||
+                (model.n == 8 && memcmp(model.data, "no_vocab", 8) == 0);
+    SUAN_CHECK(!none, SUAN_ENOTFOUND, "%s: the file carries no tokenizer (tokenizer.ggml.model)", l->t->path);
     if (model.n == 4 && memcmp(model.data, "gpt2", 4) == 0)
         SUAN_TRY(load_bpe(l));
     else if (model.n == 5 && memcmp(model.data, "llama", 5) == 0)
