@@ -328,7 +328,7 @@ static void test_peak(void **state) {
  * ---------------------------------------------------------------------------------------------------------------------------------- */
 
 static bool write_text(const char *dir, const char *name, const char *text) {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
