@@ -239,6 +239,7 @@ bool suan__j_get_attr(jinja *in, jval obj, const jstr *name, jval *out) {
 /* Python's slice.indices: clips start and stop to a sequence of n. */
 static bool slice_bound(jinja *in, jval v, int64_t n, int64_t step, bool is_stop, int64_t *r) {
     int64_t low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
+    *r = 0;
     if (v.tag == J_MISSING || v.tag == J_NONE) {
         *r = (step < 0) != is_stop ? high : low;
         return true;

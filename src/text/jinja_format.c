@@ -210,6 +210,7 @@ typedef struct jpercent {
 } jpercent;
 
 static bool next_arg(jpercent *p, jval *v) {
+    *v = suan__j_missing();
     if (p->args.tag == J_TUPLE) {
         if (p->i_arg >= p->args.u.l->n) return suan__j_fail(p->b.rt, "not enough arguments for format string");
         *v = p->args.u.l->v[p->i_arg++];

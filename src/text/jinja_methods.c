@@ -44,6 +44,7 @@ bool suan__j_bind(jinja *in, const char *fn, const jargs *args, const char *spec
 }
 
 bool suan__j_arg_int(jinja *in, const char *fn, jval v, int64_t *i) {
+    *i = 0;
     if (v.tag == J_UNDEFINED) return suan__j_fail_undefined(&in->rt, v);
     if (v.tag != J_INT && v.tag != J_BOOL)
         return suan__j_fail(&in->rt, "%s(): '%s' object cannot be interpreted as an integer", fn, suan__j_type_name(v));
