@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "formats/bytes.h"
 #include "formats/checkpoint.h"
 #include "kernels/kernels.h"
