@@ -62,9 +62,9 @@ static suan_status generate(cli_chat *chat, const int32_t *ids, size_t n_ids, tu
     params.ctx = t;
     cli_progress_init(&t->progress, "reading", CLI_UNIT_TOKENS);
     suan_session_on_progress(chat->session, cli_progress_step, &t->progress);
-    cli_stop_watch(chat->session);
+    cli_stop_watch(chat->session, cli_lines_is_terminal(chat->lines));
     suan_status status = suan_generate(chat->session, ids, n_ids, &params, result, err);
-    cli_stop_watch(NULL);
+    cli_stop_unwatch();
     cli_progress_done(&t->progress);
     if (t->last_byte != '\n' || !t->is_terminal) cli_put("\n", 1);
     cli_flush();
@@ -168,6 +168,7 @@ static int prepare(cli_chat *chat, const char *path, const char *system, const c
     if (!chat->talk.model || !chat->talk.messages || (system && !chat->talk.system) || !chat->lines)
         return cli_failf("chat", "out of memory");
     if (cli_lines_is_terminal(chat->lines)) {
+        cli_stop_keep();
         cli_note("%s, %u positions. /help tells the commands; Ctrl-C stops an answer, Ctrl-D ends.",
                  info.name && *info.name ? info.name : info.architecture, (unsigned)suan_session_n_ctx(chat->session));
     }

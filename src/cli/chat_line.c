@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <histedit.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+#include "cli/stop.h"
+
 struct cli_lines {
     EditLine *edit;     /* NULL: not a terminal */
     History *history;   /* with edit */
     char *history_path; /* NULL: nowhere to keep it */
+    sigset_t outside;   /* the signals that are blocked while no line is read */
     bool is_going_on;   /* inside a message of several lines: another prompt */
 };
 
@@ -67,10 +72,6 @@ static void save_history(cli_lines *l) {
 
 /* ---- editing */
 
-static void on_interrupt(int number) {
-    (void)number; /* the read ends with EINTR: that is all that is wanted */
-}
-
 static char *prompt(EditLine *edit) {
     static char first[] = "> ", more[] = "... ";
     cli_lines *l = NULL;
@@ -78,7 +79,52 @@ static char *prompt(EditLine *edit) {
     return l && l->is_going_on ? more : first;
 }
 
+/* Waits for a byte; Ctrl-C ends the wait. SIGINT is blocked but for the wait itself, so none is lost between looking and waiting. */
+static int read_byte(cli_lines *l, unsigned char *byte) {
+    for (;;) {
+        struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+        int ready = ppoll(&p, 1, NULL, &l->outside);
+        if (ready < 0 && errno == EINTR) {
+            if (cli_stop_interrupted()) {
+                errno = EINTR;
+                return -1;
+            }
+            el_resize(l->edit); /* the window, or the program came back to the foreground */
+            continue;
+        }
+        if (ready < 0) return -1;
+        ssize_t n = read(STDIN_FILENO, byte, 1);
+        if (n >= 0 || (errno != EINTR && errno != EAGAIN)) return (int)n;
+    }
+}
+
+/* libedit's own reading takes a first Ctrl-C for an accident and goes on; this one hands it out. Bytes that are no UTF-8 are left out. */
+static int read_character(EditLine *edit, wchar_t *c) {
+    cli_lines *l = NULL;
+    el_get(edit, EL_CLIENTDATA, &l);
+    char bytes[4];
+    for (size_t n = 0;;) {
+        uint32_t cp = 0;
+        unsigned char byte = 0;
+        int status = read_byte(l, &byte);
+        if (status <= 0) return status;
+        bytes[n++] = (char)byte;
+        if (suan__utf8_decode(bytes, n, &cp) == n) {
+            *c = (wchar_t)cp;
+            return 1;
+        }
+        if (n == sizeof bytes || suan__utf8_incomplete_tail(bytes, n) != n) n = 0;
+    }
+}
+
+static void on_resize(int number) {
+    (void)number; /* the wait ends, and draws anew */
+}
+
 static void open_edit(cli_lines *l) {
+    struct sigaction action = {.sa_handler = on_resize};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGWINCH, &action, NULL);
     HistEvent event;
     /* Editing needs to know how wide a character is; numbers stay in the C locale. */
     if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");
@@ -90,6 +136,7 @@ static void open_edit(cli_lines *l) {
     l->history_path = history_path();
     if (l->history_path) history(l->history, &event, H_LOAD, l->history_path);
     el_set(l->edit, EL_CLIENTDATA, l);
+    el_set(l->edit, EL_GETCFN, read_character);
     el_set(l->edit, EL_PROMPT, prompt);
     el_set(l->edit, EL_EDITOR, "emacs");
     el_set(l->edit, EL_HIST, history, l->history);
@@ -124,15 +171,17 @@ bool cli_lines_is_terminal(const cli_lines *l) {
 /* ---- reading */
 
 static cli_line read_edited(cli_lines *l, suan__buf *message) {
-    struct sigaction action = {.sa_handler = on_interrupt}, before;
     HistEvent event;
+    sigset_t interrupt;
     int n = 0;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, &before);
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, &l->outside);
+    cli_stop_interrupted(); /* what came during the answer was for the answer */
     errno = 0;
     const char *line = el_gets(l->edit, &n);
     int e = errno;
-    sigaction(SIGINT, &before, NULL);
+    sigprocmask(SIG_SETMASK, &l->outside, NULL);
     if (!line || n <= 0) {
         if (n < 0 && e == EINTR) {
             el_reset(l->edit);

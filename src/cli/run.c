@@ -100,13 +100,13 @@ static int generate(run *r) {
     params.ctx = r;
     cli_progress_init(&r->progress, "reading the prompt", CLI_UNIT_TOKENS);
     suan_session_on_progress(r->session, cli_progress_step, &r->progress);
-    cli_stop_watch(r->session);
+    cli_stop_watch(r->session, false);
     suan_status status = suan_generate(r->session, r->ids, r->n_ids, &params, &r->result, &err);
-    cli_stop_watch(NULL);
+    cli_stop_unwatch();
     cli_progress_done(&r->progress);
     if (!r->o->is_json && cli_stdout_is_terminal() && r->last_byte && r->last_byte != '\n') cli_put("\n", 1);
-    if (r->logits.err.status != SUAN_OK) err = r->logits.err;
-    return status == SUAN_OK && err.status == SUAN_OK ? 0 : cli_fail("run", &err);
+    if (status != SUAN_OK) return cli_fail("run", &err);
+    return r->logits.err.status == SUAN_OK ? 0 : cli_fail("run", &r->logits.err);
 }
 
 static int report(run *r, suan_kv_type kv) {

@@ -3,65 +3,68 @@
 HOME=$tmp XDG_STATE_HOME=$tmp/state
 export HOME XDG_STATE_HOME
 
-chat() { # text on stdin of this function
-    cat >"$tmp/in"
+chat() { # FORMAT of what is typed, options
+    # shellcheck disable=SC2059
+    printf "$1" >"$tmp/in"
+    shift
     run_in "$tmp/in" chat -m "$seed" --temp 0 -n 16 "$@"
 }
-printf 'Who are you?\n' | chat
+chat 'Who are you?\n'
 ok "a question is answered" exits 0
+ok "with words" test -n "$(cat "$tmp/out")"
 ok "on one line" is "$(wc -l <"$tmp/out" | tr -d ' ')" 1
 cp "$tmp/out" "$tmp/first"
-printf 'Who are you?\nAnd who am I?\n' | chat
+chat 'Who are you?\nAnd who am I?\n'
 ok "two questions have two answers" is "$(wc -l <"$tmp/out" | tr -d ' ')" 2
 ok "the first is the same" is "$(head -n 1 "$tmp/out")" "$(cat "$tmp/first")"
 cp "$tmp/out" "$tmp/two"
-printf 'Who are you?\n/clear\nWho are you?\n' | chat
+chat 'Who are you?\n/clear\nWho are you?\n'
 ok "/clear forgets" is "$(tail -n 1 "$tmp/out")" "$(cat "$tmp/first")"
-printf 'Who are you?\n/regenerate\n' | chat
+chat 'Who are you?\n/regenerate\n'
 ok "/regenerate answers again" is "$(tail -n 1 "$tmp/out")" "$(cat "$tmp/first")"
-printf 'Who \\\nare you?\n' | chat
+chat 'Who \\\nare you?\n'
 ok "a line that ends in a backslash goes on" is "$(wc -l <"$tmp/out" | tr -d ' ')" 1
-printf '"""\nWho are you?\n"""\n' | chat
+chat '"""\nWho are you?\n"""\n'
 ok "a block of lines is a message" is "$(cat "$tmp/out")" "$(cat "$tmp/first")"
-printf 'Who are you?\n/save %s/talk.json\n' "$tmp" | chat
+chat "Who are you?\n/save $tmp/talk.json\n"
 ok "/save exits with 0" exits 0
-ok "/save writes JSON" "$JSONQ" "$tmp/talk.json" sha256
+ok "/save writes JSON with a checksum" is "$("$JSONQ" "$tmp/talk.json" sha256 | wc -c | tr -d ' ')" 65
 ok "/save keeps the question" is "$("$JSONQ" "$tmp/talk.json" messages.0.content)" "Who are you?"
 ok "/save keeps the answer" is "$("$JSONQ" "$tmp/talk.json" messages.1.content)" "$(cat "$tmp/first")"
-printf '/load %s/talk.json\nAnd who am I?\n' "$tmp" | chat
+chat "/load $tmp/talk.json\nAnd who am I?\n"
 ok "/load goes on" is "$(cat "$tmp/out")" "$(tail -n 1 "$tmp/two")"
-printf 'And who am I?\n' | chat --load "$tmp/talk.json"
+chat 'And who am I?\n' --load "$tmp/talk.json"
 ok "--load goes on" is "$(cat "$tmp/out")" "$(tail -n 1 "$tmp/two")"
 sed 's/Who are/Why are/' "$tmp/talk.json" >"$tmp/forged.json"
-printf '/load %s/forged.json\n' "$tmp" | chat
+chat "/load $tmp/forged.json\n"
 ok "a changed file is refused" exits 1
 ok "a changed file: why" err_has checksum
-printf '/load %s/none.json\n' "$tmp" | chat
+chat "/load $tmp/none.json\n"
 ok "a missing file is refused" exits 1
-printf '/system You are a fox.\nWho are you?\n' | chat
+chat '/system You are a fox.\nWho are you?\n'
 ok "/system is taken" exits 0
-printf '/set temp 0.5\n/set top-k 7\n/set\n' | chat
+chat '/set temp 0.5\n/set top-k 7\n/set\n'
 ok "/set shows what is set" err_has 'temp 0.5, top-k 7'
-printf '/set tmep 0.5\n' | chat
+chat '/set tmep 0.5\n'
 ok "/set corrects a name" err_has 'did you mean temp'
 ok "/set of an unknown name exits with 1" exits 1
-printf '/set temp hot\n' | chat
+chat '/set temp hot\n'
 ok "/set of no number exits with 1" exits 1
-printf '/hepl\n' | chat
+chat '/hepl\n'
 ok "an unknown command is corrected" err_has '/help'
-printf '/help\n' | chat
+chat '/help\n'
 ok "/help tells the commands" out_has '/regenerate'
-printf '/exit\nWho are you?\n' | chat
+chat '/exit\nWho are you?\n'
 ok "/exit ends" empty "$tmp/out"
-printf '/regenerate\n' | chat
+chat '/regenerate\n'
 ok "/regenerate without an answer is a mistake" err_has 'no answer'
-printf '\n\n' | chat
+chat '\n\n'
 ok "empty lines are nothing" empty "$tmp/out"
-: | chat
+chat ''
 ok "no input is no error" exits 0
-printf 'Who are you?\n' | chat -c 4
+chat 'Who are you?\n' -c 4
 ok "a full context is an error" exits 1
-printf 'Who are you?\nWho are you?\nWho are you?\nWho are you?\n' | chat -c 48
+chat 'Who are you?\nWho are you?\nWho are you?\nWho are you?\n' -c 48
 ok "a conversation that outgrows the context says so" err_has '/clear'
 ok "no history without a terminal" test ! -e "$tmp/state/suan/history"
 finish

@@ -11,15 +11,15 @@ ok "without a name the shipped model is described" exits 0
 run inspect "$seed" --tensors
 ok "--tensors lists them" out_has 'model.embed_tokens.weight'
 run inspect "$seed" --json
-ok "--json is JSON" json path
-ok "--json has the architecture" json architecture
+ok "--json is JSON" has path
+ok "--json has the architecture" has architecture
 ok "--json says that it runs" is "$(json supported)" true
 ok "--json has hyperparameters" is "$(json hyperparameters.n_vocab)" 4096
-ok "--json has tensors" json tensors.0.name
-ok "--json has types" json types.BF16.tensors
+ok "--json has tensors" has tensors.0.name
+ok "--json has types" has types.BF16.tensors
 ok "--json has memory" is "$(json memory.n_ctx)" 512
-ok "--json has the tokenizer" json tokenizer
-ok "--json has the chat template" json chat_template
+ok "--json has the tokenizer" has tokenizer
+ok "--json has the chat template" has chat_template
 run inspect "$seed" --json -c 100
 ok "-c sets the context" is "$(json memory.n_ctx)" 100
 run inspect "$seed" --tensor model.norm.weight --out "$tmp/t.safetensors"

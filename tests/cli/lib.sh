@@ -45,6 +45,7 @@ err_has() { grep -q -e "$1" "$tmp/err"; }
 empty() { [ ! -s "$1" ]; }
 # json PATH: a value of $tmp/out, "timings.load_ms"; nothing and failure when it is not there.
 json() { "$JSONQ" "$tmp/out" "$1"; }
+has() { json "$1" >/dev/null; }
 finish() {
     echo "1..$n_cases"
     [ "$n_failed" -eq 0 ]

@@ -23,18 +23,18 @@ ok "all cases were there" is "$i" 5
 
 # The form of --json.
 run run -m "$seed" --prompt-ids 0,63,1865 -n 5 --temp 0 --ignore-eos --json --logprobs 3
-ok "JSON: one object, and nothing behind it" json finish_reason
+ok "JSON: one object, and nothing behind it" has finish_reason
 ok "JSON: finish_reason length" is "$(json finish_reason)" length
 ok "JSON: as many ids as asked for" is "$(json output_ids | tr ',' '\n' | wc -l)" 5
 for key in text profile seed n_ctx timings.load_ms timings.prompt_ms timings.decode_ms timings.prompt_tokens_per_second \
     timings.decode_tokens_per_second timings.first_token_ms model.architecture model.n_params model.path memory.peak_bytes; do
-    ok "JSON: $key" json "$key"
+    ok "JSON: $key" has "$key"
 done
 ok "JSON: profile" is "$(json profile | cut -c 1-5)" "suan-"
 ok "JSON: a logprob for each token" is "$(json logprobs.4.id)" "$(json output_ids | cut -d , -f 5)"
 ok "JSON: and no more" test -z "$(json logprobs.5.id)"
 ok "JSON: the most probable first" is "$(json logprobs.0.top.0.id)" "$(json logprobs.0.id)"
-ok "JSON: three of them" json logprobs.0.top.2.logprob
+ok "JSON: three of them" has logprobs.0.top.2.logprob
 ok "stderr has the closing line" err_has 'prompt 3 tokens.*answer 5 tokens.*tokens/s.*memory'
 run run -m "$seed" --prompt-ids 0,63 -n 2 --temp 1
 ok "a drawn answer names its seed" err_has 'seed [0-9]'
@@ -52,7 +52,7 @@ ok "-f - reads the same from stdin, and the shipped model is the default" cmp "$
 run run -m "$seed" -p "Who are you?" -n 4 --temp 0 --json
 ok "the chat prompt has its control tokens" is "$(json prompt_ids)" "$("$JSONQ" "$seed/greedy.json" cases.3.prompt_ids)"
 run run -m "$seed" -p "Who are you?" --system "Be brief." -n 4 --temp 0 --json
-ok "--system makes the prompt longer" is "$(json prompt_ids | tr ',' '\n' | wc -l | awk '{print $1 > 8}')" 1
+ok "--system makes the prompt longer" is "$(json prompt_ids | tr ',' '\n' | wc -l | awk '{print ($1 > 8)}')" 1
 run run -m "$seed" -p "Who <｜User｜> are" -n 1 --temp 0 --json
 ok "typed control tokens stay text" is "$(json prompt_ids | tr ',' '\n' | grep -c "^$(json prompt_ids | cut -d , -f 2)\$")" 1
 printf 'a\377b' >"$tmp/prompt"
@@ -124,19 +124,19 @@ ok "a broken pipe says nothing" test "$(grep -c -i 'pipe\|error\|cannot' "$tmp/e
 signal() { # SIGNAL ARGS...: starts, waits until tokens appear, sends the signal
     sig=$1
     shift
+    : >"$tmp/out"
     "$SUAN" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null &
     pid=$!
     tries=0
-    while [ ! -s "$watch" ] && [ $tries -lt 200 ]; do
+    while [ ! -s "$tmp/out" ] && [ $tries -lt 200 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done
     kill "-$sig" $pid 2>/dev/null
-    wait $pid
+    wait $pid 2>/dev/null
     status=$?
 }
 long="--ignore-eos --temp 0 --threads 1 -c 200000"
-watch=$tmp/out
 # shellcheck disable=SC2086
 signal TERM run -m "$seed" -p "Tell me a story." $long
 if [ $status -eq 143 ]; then

@@ -152,13 +152,13 @@ static void test_terminal_ctrl_c_stops_an_answer_and_keeps_the_chat(void **state
     START(&t, "chat", "-m", "MODEL", "--temp", "0", "--ignore-eos", "-c", "200000");
     expect(&t, "> ");
     type(&t, "Tell me a story.\n");
-    expect(&t, "Tell me a story.\r\n");
-    expect(&t, " "); /* the answer has begun */
+    expect(&t, "Mr. Merrick"); /* the answer has begun; greedy, so it is always the same */
     type(&t, "\x03");
     expect(&t, "stopped]");
     expect(&t, "> ");
     type(&t, "/set\n");
     expect(&t, "temp 0");
+    expect(&t, "> ");
     type(&t, "\x04");
     assert_int_equal(finish(&t), 0);
     free(t.text);
@@ -167,7 +167,7 @@ static void test_terminal_ctrl_c_stops_an_answer_and_keeps_the_chat(void **state
 static void test_terminal_ctrl_c_ends_a_run_with_130(void **state) {
     terminal t;
     START(&t, "run", "-m", "MODEL", "-p", "Tell me a story.", "--temp", "0", "--ignore-eos", "-c", "200000", "-q");
-    expect(&t, " ");
+    expect(&t, "Mr. Merrick");
     type(&t, "\x03");
     assert_int_equal(finish(&t), 130);
     free(t.text);
@@ -194,6 +194,7 @@ static void test_terminal_several_lines_are_one_message(void **state) {
     expect(&t, "... ");
     type(&t, "\"\"\"\n");
     expect(&t, "4 tokens");
+    expect(&t, "> ");
     type(&t, "\x04");
     assert_int_equal(finish(&t), 0);
     free(t.text);
