@@ -74,7 +74,7 @@ for stage in "$@"; do
         ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         export ASAN_OPTIONS UBSAN_OPTIONS
         build build-sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static &&
-            check build-sanitize -t 5 --no-suite install
+            check build-sanitize -t 5 --no-suite house
         unset ASAN_OPTIONS UBSAN_OPTIONS
         ;;
     arm)

@@ -56,6 +56,21 @@ static void put_identity(suan__buf *b, const json_t *root) {
                      json_array_size(json_object_get(root, "files")) == 1 ? "" : "s");
 }
 
+/* A few numbers as they are, a token as its id and text, larger things by their size. */
+static void put_structure(suan__buf *b, const json_t *value) {
+    const json_t *id = json_object_get(value, "id"), *item;
+    size_t i;
+    if (json_is_integer(id)) {
+        suan__buf_printf(b, "%lld  %s", (long long)json_integer_value(id), text(value, "text", ""));
+    } else if (json_is_array(value) && json_array_size(value) <= 16 && json_is_integer(json_array_get(value, 0))) {
+        json_array_foreach(value, i, item) {
+            suan__buf_printf(b, i ? ", %lld" : "%lld", (long long)json_integer_value(item));
+        }
+    } else {
+        suan__buf_printf(b, "%zu of them", json_is_array(value) ? json_array_size(value) : json_object_size(value));
+    }
+}
+
 static void put_value(suan__buf *b, const json_t *value) {
     switch (json_typeof(value)) {
     case JSON_STRING:
@@ -137,10 +152,12 @@ static void put_memory(suan__buf *b, const json_t *root) {
 
 static void put_template(suan__buf *b, const json_t *root) {
     const json_t *chat = json_object_get(root, "chat_template");
-    suan__buf_printf(b, "\nchat template\n");
-    put_label(b, json_is_string(chat) ? "yes" : "none");
-    if (json_is_string(chat)) suan__buf_printf(b, "%zu bytes", json_string_length(chat));
-    suan__buf_printf(b, "\n");
+    put_label(b, "chat template");
+    if (json_is_string(chat)) {
+        suan__buf_printf(b, "%zu bytes\n", json_string_length(chat));
+    } else {
+        suan__buf_printf(b, "none\n");
+    }
 }
 
 static void put_tensors(suan__buf *b, const json_t *root) {
