@@ -51,35 +51,50 @@ static uint64_t row_bytes(suan__dtype type, uint64_t n) {
     return n / info->block * info->bytes;
 }
 
-/* Any bytes are a block of IQ2_XXS and TQ2_0; only the scale (binary16) has to be sensible: such that values are about 0.05 in size. */
+/* Where a block of 256 has its scales (binary16), and scales with which values are some 0.05 in size: only these bytes are not random. */
+static const struct {
+    suan__dtype type;
+    int d_at, dmin_at; /* -1: none */
+    float d, dmin;
+} scales[] = {
+    {SUAN__Q2_K, 80, 82, 0.004f, 0.006f}, {SUAN__Q3_K, 108, -1, 0.0015f, 0}, {SUAN__Q4_K, 0, 2, 0.0004f, 0.003f},
+    {SUAN__Q5_K, 0, 2, 0.0002f, 0.003f},  {SUAN__Q6_K, 208, -1, 0.0001f, 0}, {SUAN__IQ4_XS, 0, -1, 0.0001f, 0},
+    {SUAN__IQ2_XXS, 0, -1, 0.0015f, 0},   {SUAN__TQ2_0, 64, -1, 0.05f, 0},
+};
+
+static void put_half(unsigned char *dst, float value) {
+    uint16_t half;
+    suan__quantize_row(SUAN__F16, &half, &value, 1);
+    dst[0] = (unsigned char)half;
+    dst[1] = (unsigned char)(half >> 8);
+}
+
 static void random_row(suan__dtype type, unsigned char *dst, uint64_t n_blocks, uint32_t stream) {
-    size_t size = suan__dtype_get(type)->bytes, at = type == SUAN__TQ2_0 ? size - 2 : 0;
-    assert_true(type == SUAN__TQ2_0 || type == SUAN__IQ2_XXS);
-    for (uint64_t b = 0; b < n_blocks; b++, dst += size) {
-        uint32_t out[4], key[2] = {stream, 11};
+    uint32_t size = suan__dtype_get(type)->bytes, out[4], key[2] = {stream, 11};
+    size_t s = 0;
+    while (scales[s].type != type) assert_true(++s < sizeof scales / sizeof *scales);
+    for (uint32_t b = 0; b < n_blocks; b++, dst += size) {
         for (uint32_t i = 0; i < size; i++) {
-            if (i % 16 == 0) suan__philox4x32((uint32_t[4]){(uint32_t)b, i, 0, 0}, key, out);
+            if (i % 16 == 0) suan__philox4x32((uint32_t[4]){b, i, 0, 0}, key, out);
             dst[i] = (unsigned char)(out[i % 16 / 4] >> (8 * (i % 4)));
         }
-        float d = (type == SUAN__TQ2_0 ? 0.05f : 0.0015f) * (1 + suan__unit_f32(out[0]));
-        uint16_t half;
-        suan__quantize_row(SUAN__F16, &half, &d, 1);
-        dst[at] = (unsigned char)half;
-        dst[at + 1] = (unsigned char)(half >> 8);
+        float factor = 1 + suan__unit_f32(out[0]);
+        put_half(dst + scales[s].d_at, scales[s].d * factor);
+        if (scales[s].dmin_at >= 0) put_half(dst + scales[s].dmin_at, scales[s].dmin * factor);
     }
 }
 
-static void convert_row(suan__dtype to, unsigned char *dst, suan__dtype from, const unsigned char *src, float *values, uint64_t n,
-                        uint32_t stream) {
+static void convert_row(suan__dtype to, unsigned char *dst, suan__dtype from, const unsigned char *src, float *values, uint64_t n) {
     suan__dequantize_row(from, values, src, n);
     if (to == SUAN__F32)
         memcpy(dst, values, n * sizeof *values);
-    else if (!suan__quantize_row(to, dst, values, n))
-        random_row(to, dst, n / suan__dtype_get(to)->block, stream);
+    else
+        assert_true(suan__quantize_row(to, dst, values, n));
 }
 
-static void write_tensor(suan__gguf_writer *w, suan__out *out, const suan__checkpoint *ck, const suan__tensor *t, suan__dtype type,
-                         uint32_t i_tensor) {
+static void write_tensor(suan__gguf_writer *w, suan__out *out, const suan__checkpoint *ck, uint64_t i_tensor, suan__dtype type,
+                         bool random) {
+    const suan__tensor *t = &ck->tensors[i_tensor];
     uint64_t src_bytes = row_bytes(t->type, t->ne[0]), dst_bytes = row_bytes(type, t->ne[0]), n_rows = rows_of(t);
     unsigned char *src = test_malloc(n_rows * src_bytes), *dst = test_malloc(n_rows * dst_bytes);
     float *values = test_malloc(t->ne[0] * sizeof *values);
@@ -87,8 +102,10 @@ static void write_tensor(suan__gguf_writer *w, suan__out *out, const suan__check
     for (uint64_t r = 0; r < n_rows; r++) {
         if (type == t->type)
             memcpy(dst + r * dst_bytes, src + r * src_bytes, dst_bytes);
+        else if (random)
+            random_row(type, dst + r * dst_bytes, t->ne[0] / suan__dtype_get(type)->block, (uint32_t)(i_tensor << 16 | r));
         else
-            convert_row(type, dst + r * dst_bytes, t->type, src + r * src_bytes, values, t->ne[0], i_tensor << 16 | (uint32_t)r);
+            convert_row(type, dst + r * dst_bytes, t->type, src + r * src_bytes, values, t->ne[0]);
     }
     OK(suan__gguf_write_data(w, out, dst, n_rows * dst_bytes, ERR));
     test_free(src);
@@ -96,34 +113,46 @@ static void write_tensor(suan__gguf_writer *w, suan__out *out, const suan__check
     test_free(values);
 }
 
-int forge_requantize(const char *from, const char *to, suan__dtype type) {
+static void put_header(suan__gguf_writer *w, const suan__checkpoint *ck, suan__dtype type, suan__out *out) {
+    for (uint64_t i = 0; i < ck->gguf->n_values; i++) {
+        const suan__gguf_value *v = &ck->gguf->values[i];
+        if (v->key.n == 17 && memcmp(v->key.data, "general.alignment", 17) == 0) continue;
+        OK(suan__gguf_put_value(w, v, ERR));
+    }
+    for (uint64_t i = 0; i < ck->n_tensors; i++) {
+        const suan__tensor *t = &ck->tensors[i];
+        OK(suan__gguf_put_tensor(w, t->name, is_matrix(t) && takes(t, type) ? type : t->type, t->n_dims, t->ne, ERR));
+    }
+    OK(suan__gguf_write_header(w, out, ERR));
+}
+
+static int rewrite(const char *from, const char *to, suan__dtype type, bool random) {
     suan__checkpoint *ck;
     suan__gguf_writer w;
     suan__out out;
     int n_kept = 0;
     OK(suan__checkpoint_open(&ck, from, ERR));
     OK(suan__gguf_writer_init(&w, 32, ERR));
-    for (uint64_t i = 0; i < ck->gguf->n_values; i++) {
-        const suan__gguf_value *v = &ck->gguf->values[i];
-        if (v->key.n == 17 && memcmp(v->key.data, "general.alignment", 17) == 0) continue;
-        OK(suan__gguf_put_value(&w, v, ERR));
-    }
+    OK(suan__out_open(&out, to, ERR));
+    put_header(&w, ck, type, &out);
     for (uint64_t i = 0; i < ck->n_tensors; i++) {
         const suan__tensor *t = &ck->tensors[i];
         bool changes = is_matrix(t) && takes(t, type);
         n_kept += is_matrix(t) && !changes;
-        OK(suan__gguf_put_tensor(&w, t->name, changes ? type : t->type, t->n_dims, t->ne, ERR));
-    }
-    OK(suan__out_open(&out, to, ERR));
-    OK(suan__gguf_write_header(&w, &out, ERR));
-    for (uint64_t i = 0; i < ck->n_tensors; i++) {
-        const suan__tensor *t = &ck->tensors[i];
-        write_tensor(&w, &out, ck, t, is_matrix(t) && takes(t, type) ? type : t->type, (uint32_t)i);
+        write_tensor(&w, &out, ck, i, changes ? type : t->type, random);
     }
     OK(suan__gguf_write_finish(&w, &out, ERR));
     suan__gguf_writer_fini(&w);
     suan__checkpoint_close(&ck);
     return n_kept;
+}
+
+int forge_requantize(const char *from, const char *to, suan__dtype type) {
+    return rewrite(from, to, type, false);
+}
+
+int forge_randomize(const char *from, const char *to, suan__dtype type) {
+    return rewrite(from, to, type, true);
 }
 
 bool forge_divides(const char *from, suan__dtype type) {

@@ -12,8 +12,11 @@
 #include "base/dtype.h"
 
 /* Copies `from` with every matrix whose rows are whole blocks of `type` in that type; routers stay as they are, and so do vectors. Returns
- * how many matrices could not take the type. A type without a quantiser gets random blocks, which any bytes of it are. */
+ * how many matrices could not take the type. */
 int forge_requantize(const char *from, const char *to, suan__dtype type);
+/* The same, but with random blocks instead of the matrices' values: every pattern of bits that a type has, and independent of how good its
+ * quantiser is. For the K-quants, IQ4_XS, IQ2_XXS and TQ2_0, whose blocks may hold any bytes. */
+int forge_randomize(const char *from, const char *to, suan__dtype type);
 
 /* Whether forge_requantize would give every matrix of `from` the type. */
 bool forge_divides(const char *from, suan__dtype type);
