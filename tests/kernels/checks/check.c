@@ -141,7 +141,12 @@ void check_buffer_seal(check_buffer *b) {
 static void fail(check *ck, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void fail(check *ck, const char *format, ...) {
     va_list args;
-    if (ck->n_failed++ >= 20) return;
+    size_t n = strcspn(ck->shape, " ");
+    n += strcspn(ck->shape + n, "="); /* the operation and its type */
+    ck->n_failed++;
+    if (ck->n_said++ >= 3 && strncmp(ck->said, ck->shape, n) == 0) return; /* three messages for each are enough */
+    if (strncmp(ck->said, ck->shape, n) != 0) ck->n_said = 1;
+    snprintf(ck->said, sizeof(ck->said), "%s", ck->shape);
     fprintf(stderr, "%s: %s: ", ck->k->name, ck->shape);
     va_start(args, format);
     vfprintf(stderr, format, args);

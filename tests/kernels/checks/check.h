@@ -17,7 +17,8 @@ typedef struct check {
     const suan__kernels *c, *k; /* the reference and the level on trial */
     uint64_t state;             /* of the generator */
     char shape[160];            /* what is being run: for messages */
-    int n_failed, n_run;
+    char said[160];             /* the shape of the last message */
+    int n_failed, n_run, n_said;
 } check;
 
 typedef void check_fn(check *ck);
