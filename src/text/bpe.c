@@ -100,7 +100,7 @@ static suan_status note_unused(suan__encoder *e, int32_t id, uint32_t n_left) {
 static suan_status emit_symbol(suan__encoder *e, const char *s, uint32_t begin, uint32_t end, int32_t id);
 
 static suan_status emit_unused(suan__encoder *e, const char *s, uint32_t begin, uint32_t end, int32_t id) {
-    suan__piece stack[64]; /* a right part waits for its left part; depth is bounded by the halving of nothing, so it is checked */
+    suan__piece stack[64]; /* right parts wait for their left parts; deeper nesting is given out as it is */
     int top = 0;
     stack[top++] = (suan__piece){begin, end};
     while (top > 0) {

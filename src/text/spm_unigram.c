@@ -1,7 +1,7 @@
 /* spm_unigram.c: the unigram model: the segmentation of the largest total score, by dynamic programming over byte positions.
  *
  * Ties go to the segmentation found first, as in SentencePiece's optimised encoder (unigram_model.cc, EncodeOptimized): positions from left
- * to right, shorter pieces first. Scores add up in binary32 (SentencePiece) with sums formed in binary64 first.
+ * to right, shorter pieces first. Scores add up in binary32 as there, or in binary64 as in HF tokenizers where the file is theirs (scores64).
  */
 #include <string.h>
 
@@ -9,19 +9,20 @@
 #include "text/tokenizer_internal.h"
 
 typedef struct best_end {
-    float score;
+    double score;  /* a binary32 value unless the vocabulary has scores64 */
     int32_t id;    /* -1: an unknown character */
     uint32_t from; /* where the last piece begins; UINT32_MAX: not reached */
 } best_end;
 
 static void offer(best_end *b, double score, int32_t id, uint32_t from) {
     if (b->from != UINT32_MAX && !(score > b->score)) return;
-    *b = (best_end){(float)score, id, from};
+    *b = (best_end){score, id, from};
 }
 
 /* Offers every piece that begins at `at`; unknown characters cost 10 more than the worst piece. */
 static void extend(const suan_tokenizer *t, const char *s, const uint8_t *trust, size_t n, uint32_t at, size_t n_char, best_end *best) {
-    float here = best[at].score;
+    double here = best[at].score;
+    const double *wide = t->scores64;
     bool single = false, trusted = true;
     uint32_t node = 0;
     for (size_t i = at; i < n; i++) {
@@ -34,11 +35,12 @@ static void extend(const suan_tokenizer *t, const char *s, const uint8_t *trust,
         if (user && !trusted) continue;
         size_t length = i + 1 - at;
         /* A user-defined piece always wins: its score is that of as many of the best pieces as it has bytes. */
-        double score = user ? (double)((float)length * t->max_score) - 0.1 : (double)t->tokens[id].score;
-        offer(&best[i + 1], (float)score + here, id, at);
+        float narrow = user ? (float)((double)((float)length * t->max_score) - 0.1) : t->tokens[id].score;
+        offer(&best[i + 1], wide ? wide[id] + here : (double)(narrow + (float)here), id, at);
         if (length == n_char) single = true;
     }
-    if (!single) offer(&best[at + n_char], (t->min_score - 10.0f) + here, -1, at);
+    if (single) return;
+    offer(&best[at + n_char], wide ? t->min_score64 - 10.0 + here : (double)(t->min_score - 10.0f + (float)here), -1, at);
 }
 
 static suan_status emit_path(suan__encoder *e, const char *s, best_end *best, uint32_t n) {

@@ -136,6 +136,8 @@ struct suan_tokenizer {
     uint32_t *rank;         /* RANKS: of each token */
     uint8_t *whole;         /* for each token: 1 its bytes encode to itself, 2 they do not, 0 not known yet; written with relaxed atomics */
     float min_score, max_score;
+    double *scores64; /* UNIGRAM from tokenizer.json: scores as that file and HF tokenizers have them; else NULL */
+    double min_score64;
     suan__trie pieces; /* UNIGRAM */
 
     suan__normalizer *normalizers;

@@ -193,8 +193,14 @@ static suan_status set_unk(suan__json_loader *l, const json_t *m, bool by_id) {
 static suan_status finish_unigram(suan__json_loader *l, const json_t *m) {
     suan_tokenizer *t = l->t;
     const json_t *vocab = json_object_get(m, "vocab");
+    t->scores64 = SUAN_ARENA_NEW(&t->arena, double, t->n_vocab);
+    if (!t->scores64) return no_memory(l);
     for (size_t i = 0; i < json_array_size(vocab); i++) {
-        t->tokens[i].score = (float)json_number_value(json_array_get(json_array_get(vocab, i), 1));
+        double score = json_number_value(json_array_get(json_array_get(vocab, i), 1));
+        if (!(score > -1e30 && score < 1e30)) return suan__fail(l->err, SUAN_EFORMAT, "%s: model.vocab[%zu]: bad score", t->path, i);
+        t->scores64[i] = score;
+        t->tokens[i].score = (float)score;
+        if (i == 0 || score < t->min_score64) t->min_score64 = score;
     }
     t->model = SUAN__MODEL_UNIGRAM;
     t->fuse_unk = true;

@@ -8,7 +8,7 @@
 
 #include "text/tokenizer_json.h"
 
-enum { WHERE = 160, MAX_NESTING = 8 };
+enum { WHERE = 192, MAX_NESTING = 8 };
 
 typedef struct decoder {
     suan__json_loader *l;
@@ -110,8 +110,8 @@ static suan_status strip_step(decoder *d, const json_t *v, const char *where) {
 
 static suan_status replace_step(decoder *d, const json_t *v, const char *where) {
     suan__json_loader *l = d->l;
-    const suan__regex *regex;
-    const char *from, *to = NULL;
+    const suan__regex *regex = NULL;
+    const char *from = NULL, *to = NULL;
     size_t n_from = 0, n_to = 0;
     SUAN_TRY(suan__json_check(l, v, where, "type", "pattern", "content", (char *)NULL));
     SUAN_TRY(suan__json_pattern(l, v, where, &regex, &from, &n_from));
@@ -159,7 +159,7 @@ static suan_status decoder_step(decoder *d, const json_t *v, const char *where, 
 }
 
 static suan_status walk_decoder(decoder *d, const json_t *v, const char *where, int depth) {
-    const char *type;
+    const char *type = NULL;
     suan__json_loader *l = d->l;
     if (depth > MAX_NESTING) return fail(l, SUAN_ELIMIT, where, "nested too deeply");
     SUAN_TRY(suan__json_type(l, v, where, &type));
@@ -169,7 +169,7 @@ static suan_status walk_decoder(decoder *d, const json_t *v, const char *where, 
     if (!json_is_array(steps)) return fail(l, SUAN_EFORMAT, where, "decoders: expected a list");
     for (size_t i = 0; i < json_array_size(steps); i++) {
         char name[WHERE];
-        snprintf(name, sizeof name, "%s.decoders[%zu]", where, i);
+        snprintf(name, sizeof name, "%.100s.decoders[%zu]", where, i);
         SUAN_TRY(walk_decoder(d, json_array_get(steps, i), name, depth + 1));
     }
     return SUAN_OK;
@@ -247,7 +247,7 @@ static suan_status bert_processing(suan__json_loader *l, const json_t *v, const 
 }
 
 static suan_status walk_post(suan__json_loader *l, const json_t *v, const char *where, int depth) {
-    const char *type;
+    const char *type = NULL;
     if (depth > MAX_NESTING) return fail(l, SUAN_ELIMIT, where, "nested too deeply");
     SUAN_TRY(suan__json_type(l, v, where, &type));
     if (strcmp(type, "ByteLevel") == 0) { /* changes offsets only */

@@ -5,7 +5,7 @@
 
 #include "text/tokenizer_json.h"
 
-enum { MAX_STEPS = 64, MAX_NESTING = 8, WHERE = 160 };
+enum { MAX_STEPS = 64, MAX_NESTING = 8, WHERE = 192 };
 
 static suan_status no_memory(suan__json_loader *l) {
     return suan__fail(l->err, SUAN_ENOMEM, "%s: out of memory for a tokenizer", l->t->path);
@@ -68,7 +68,7 @@ suan_status suan__json_pattern(suan__json_loader *l, const json_t *v, const char
                                size_t *n) {
     const json_t *m = json_object_get(v, "pattern");
     char name[WHERE];
-    snprintf(name, sizeof name, "%s.pattern", where);
+    snprintf(name, sizeof name, "%.140s.pattern", where);
     SUAN_TRY(suan__json_check(l, m, name, "Regex", "String", (char *)NULL));
     *regex = NULL;
     *literal = NULL;
@@ -77,7 +77,7 @@ suan_status suan__json_pattern(suan__json_loader *l, const json_t *v, const char
     const char *text = NULL;
     SUAN_TRY(suan__json_string(l, m, name, "Regex", &text, n));
     if (!text) return suan__fail(l->err, SUAN_EFORMAT, "%s: %s: expected \"Regex\" or \"String\"", l->t->path, name);
-    suan__regex *re;
+    suan__regex *re = NULL;
     suan_status status = suan__regex_compile(&re, &l->t->arena, text, *n, l->err);
     if (status != SUAN_OK) {
         char prefix[WHERE + 64];
@@ -149,7 +149,7 @@ typedef suan_status step_fn(suan__json_loader *l, const json_t *v, const char *w
 
 /* Walks nested Sequences; `list` is the member that holds the steps. */
 static suan_status walk(suan__json_loader *l, const json_t *v, const char *where, const char *list, step_fn *fn, int depth) {
-    const char *type;
+    const char *type = NULL;
     if (!v || json_is_null(v)) return SUAN_OK;
     if (depth > MAX_NESTING) return suan__fail(l->err, SUAN_ELIMIT, "%s: %s: nested more than %d deep", l->t->path, where, MAX_NESTING);
     SUAN_TRY(suan__json_type(l, v, where, &type));
@@ -159,7 +159,7 @@ static suan_status walk(suan__json_loader *l, const json_t *v, const char *where
     if (!json_is_array(steps)) return suan__fail(l->err, SUAN_EFORMAT, "%s: %s.%s: expected a list", l->t->path, where, list);
     for (size_t i = 0; i < json_array_size(steps); i++) {
         char name[WHERE];
-        snprintf(name, sizeof name, "%s.%s[%zu]", where, list, i);
+        snprintf(name, sizeof name, "%.100s.%.40s[%zu]", where, list, i);
         SUAN_TRY(walk(l, json_array_get(steps, i), name, list, fn, depth + 1));
     }
     return SUAN_OK;
@@ -182,8 +182,8 @@ static suan_status new_step(suan__json_loader *l, const char *where, suan__preto
 }
 
 static suan_status add_regex(suan__json_loader *l, const char *where, const char *pattern, suan__split behavior, bool invert) {
-    suan__pretok_step *step;
-    suan__regex *re;
+    suan__pretok_step *step = NULL;
+    suan__regex *re = NULL;
     SUAN_TRY(new_step(l, where, &step));
     SUAN_TRY(suan__regex_compile(&re, &l->t->arena, pattern, strlen(pattern), l->err));
     *step = (suan__pretok_step){.type = SUAN__PRETOK_SPLIT, .regex = re, .behavior = behavior, .invert = invert};
@@ -203,7 +203,7 @@ static suan_status behavior_of(suan__json_loader *l, const json_t *v, const char
 
 static suan_status metaspace(suan__json_loader *l, const json_t *v, const char *where) {
     static const char *const schemes[] = {"never", "first", "always"};
-    suan__pretok_step *step;
+    suan__pretok_step *step = NULL;
     bool split = true, prefix = true;
     const json_t *scheme = json_object_get(v, "prepend_scheme");
     SUAN_TRY(new_step(l, where, &step));
@@ -232,7 +232,7 @@ static suan_status byte_level(suan__json_loader *l, const json_t *v, const char 
     SUAN_TRY(suan__json_bool(l, v, where, "add_prefix_space", &prefix));
     SUAN_TRY(suan__json_bool(l, v, where, "use_regex", &use_regex));
     SUAN_TRY(suan__json_bool(l, v, where, "trim_offsets", &trim)); /* offsets are not kept here */
-    suan__pretok_step *step;
+    suan__pretok_step *step = NULL;
     if (prefix) {
         SUAN_TRY(new_step(l, where, &step));
         *step = (suan__pretok_step){.type = SUAN__PRETOK_PREFIX_SPACE};
@@ -244,7 +244,7 @@ static suan_status byte_level(suan__json_loader *l, const json_t *v, const char 
 }
 
 static suan_status split_step(suan__json_loader *l, const json_t *v, const char *where) {
-    suan__pretok_step *step;
+    suan__pretok_step *step = NULL;
     SUAN_TRY(new_step(l, where, &step));
     SUAN_TRY(suan__json_check(l, v, where, "type", "pattern", "behavior", "invert", (char *)NULL));
     SUAN_TRY(suan__json_pattern(l, v, where, &step->regex, &step->literal, &step->n_literal));
@@ -254,6 +254,8 @@ static suan_status split_step(suan__json_loader *l, const json_t *v, const char 
 }
 
 /* Rust's char::is_numeric is \p{N}; "punctuation" is that of ASCII, symbols included, and \p{P}. */
+/* \w of Rust's expressions also has the joiners and what else is alphabetic: letter numbers, letters in circles and squares. */
+#define RUST_WORD "\\w\\p{Nl}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
 #define PUNCTUATION "[!-/:-@\\[-`{-~\\p{P}]"
 
 static suan_status one_pretokenizer(suan__json_loader *l, const json_t *v, const char *where, const char *type) {
@@ -274,7 +276,7 @@ static suan_status one_pretokenizer(suan__json_loader *l, const json_t *v, const
     }
     if (strcmp(type, "Whitespace") == 0) {
         SUAN_TRY(suan__json_check(l, v, where, "type", (char *)NULL));
-        return add_regex(l, where, "\\w+|[^\\w\\s]+", SUAN__SPLIT_REMOVED, true);
+        return add_regex(l, where, "[" RUST_WORD "]+|[^" RUST_WORD "\\s]+", SUAN__SPLIT_REMOVED, true);
     }
     if (strcmp(type, "WhitespaceSplit") == 0 || strcmp(type, "BertPreTokenizer") == 0) {
         SUAN_TRY(suan__json_check(l, v, where, "type", (char *)NULL));
@@ -282,7 +284,7 @@ static suan_status one_pretokenizer(suan__json_loader *l, const json_t *v, const
         return type[0] == 'W' ? SUAN_OK : add_regex(l, where, PUNCTUATION, SUAN__SPLIT_ISOLATED, false);
     }
     if (strcmp(type, "CharDelimiterSplit") == 0) {
-        suan__pretok_step *step;
+        suan__pretok_step *step = NULL;
         SUAN_TRY(new_step(l, where, &step));
         SUAN_TRY(suan__json_check(l, v, where, "type", "delimiter", (char *)NULL));
         SUAN_TRY(suan__json_string(l, v, where, "delimiter", &step->literal, &step->n_literal));

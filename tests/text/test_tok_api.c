@@ -254,7 +254,7 @@ static void long_equals_short(const char *merges) {
              merges);
     suan_tokenizer *t = from_json(json);
     uint32_t rng = 1;
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 60; round++) {
         char text[400];
         int32_t one[400], two[800];
         size_t n = 41 + (size_t)round, n_one, n_two = 0;
