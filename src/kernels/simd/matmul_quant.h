@@ -406,14 +406,16 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
 }
 
 /* X(name, stem, values of a block, bytes of a block) */
-#define SIMD_QUANT_MAP(X)                                                                                                  \
-    X(Q8_0, q8_0, 32, 34)                                                                                                  \
-    X(Q4_0, q4_0, 32, 18)                                                                                                  \
-    X(Q4_1, q4_1, 32, 20)                                                                                                  \
-    X(Q5_0, q5_0, 32, 22)                                                                                                  \
-    X(Q5_1, q5_1, 32, 24)                                                                                                  \
-    X(Q2_K, q2_k, 256, 84) X(Q3_K, q3_k, 256, 110) X(Q4_K, q4_k, 256, 144) X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) \
-        X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
+#define SIMD_QUANT_MAP(X)   \
+    X(Q8_0, q8_0, 32, 34)   \
+    X(Q4_0, q4_0, 32, 18)   \
+    X(Q4_1, q4_1, 32, 20)   \
+    X(Q5_0, q5_0, 32, 22)   \
+    X(Q5_1, q5_1, 32, 24)   \
+    X(Q2_K, q2_k, 256, 84)  \
+    X(Q3_K, q3_k, 256, 110) \
+    X(Q4_K, q4_k, 256, 144) \
+    X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
 
 #define SIMD_QUANT_MATMUL(name, stem, block, bytes)                                                                                        \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
