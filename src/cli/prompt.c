@@ -43,14 +43,12 @@ suan_status cli_ids_parse(const char *what, const char *text, size_t n, int32_t 
 
 /* ---- text */
 
-static suan_status encode(const suan_model *model, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
-                          suan_error *err) {
-    const suan_tokenizer *tokenizer = suan_model_tokenizer(model);
-    SUAN_CHECK(tokenizer, SUAN_EUNSUPPORTED, "the model has no tokenizer; it takes --prompt-ids");
-    SUAN_TRY(suan_tokenizer_encode(tokenizer, text, n, flags, NULL, 0, n_ids, err));
+suan_status cli_text_encode(const suan_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
+                            suan_error *err) {
+    SUAN_TRY(suan_tokenizer_encode(t, text, n, flags, NULL, 0, n_ids, err));
     *ids = suan__calloc(*n_ids, sizeof **ids);
     SUAN_CHECK(*ids, SUAN_ENOMEM, "out of memory");
-    suan_status status = suan_tokenizer_encode(tokenizer, text, n, flags, *ids, *n_ids, n_ids, err);
+    suan_status status = suan_tokenizer_encode(t, text, n, flags, *ids, *n_ids, n_ids, err);
     if (status != SUAN_OK) {
         suan__free(*ids);
         *ids = NULL;
@@ -118,8 +116,10 @@ suan_status cli_prompt_make(const cli_prompt_options *o, const suan_model *model
         } else if (o->system) {
             status = suan__fail(err, SUAN_EUNSUPPORTED, "--system: the model has no chat template");
         } else {
+            const suan_tokenizer *tokenizer = suan_model_tokenizer(model);
             unsigned flags = SUAN_TOKENIZE_ADD_SPECIAL | (o->parse_special ? SUAN_TOKENIZE_PARSE_SPECIAL : 0u);
-            status = encode(model, text, n, flags, ids, n_ids, err);
+            status = tokenizer ? cli_text_encode(tokenizer, text, n, flags, ids, n_ids, err)
+                               : suan__fail(err, SUAN_EUNSUPPORTED, "the model has no tokenizer; it takes --prompt-ids");
         }
         suan__free(text);
         SUAN_TRY(status);

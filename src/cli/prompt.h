@@ -21,6 +21,9 @@ typedef struct cli_prompt_options {
 /* *ids: owned by the caller (suan_free). *used_template: whether the model's chat template was applied. */
 suan_status cli_prompt_make(const cli_prompt_options *o, const suan_model *model, int32_t **ids, size_t *n_ids, bool *used_template,
                             suan_error *err);
+/* Text to ids with the flags of suan_tokenizer_encode. *ids: owned by the caller (suan_free). */
+suan_status cli_text_encode(const suan_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
+                            suan_error *err);
 /* "5,17,300" (commas or blanks) to ids; n bytes of text. *ids: owned by the caller (suan_free). */
 suan_status cli_ids_parse(const char *what, const char *text, size_t n, int32_t **ids, size_t *n_ids, suan_error *err);
 /* The request of a chat template: {"messages": [...], "add_generation_prompt": true}, NUL-terminated, owned by the caller (free). system

@@ -15,14 +15,6 @@ typedef struct tokenize_options {
     bool parse_special, add_special, decode, skip_special, is_json;
 } tokenize_options;
 
-static suan_status encode(const suan_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
-                          suan_error *err) {
-    SUAN_TRY(suan_tokenizer_encode(t, text, n, flags, NULL, 0, n_ids, err));
-    *ids = suan__calloc(*n_ids, sizeof **ids);
-    SUAN_CHECK(*ids, SUAN_ENOMEM, "out of memory");
-    return suan_tokenizer_encode(t, text, n, flags, *ids, *n_ids, n_ids, err);
-}
-
 static void put_ids(const int32_t *ids, size_t n) {
     char text[16];
     for (size_t i = 0; i < n; i++) {
@@ -52,7 +44,7 @@ static suan_status put_encoded(const tokenize_options *o, const suan_tokenizer *
     unsigned flags = (o->add_special ? SUAN_TOKENIZE_ADD_SPECIAL : 0u) | (o->parse_special ? SUAN_TOKENIZE_PARSE_SPECIAL : 0u);
     int32_t *ids = NULL;
     size_t n_ids = 0;
-    suan_status status = encode(t, input, n, flags, &ids, &n_ids, err);
+    suan_status status = cli_text_encode(t, input, n, flags, &ids, &n_ids, err);
     if (status == SUAN_OK && o->is_json) {
         cli_put_json(ids_json(t, ids, n_ids));
     } else if (status == SUAN_OK) {

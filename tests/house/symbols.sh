@@ -24,7 +24,8 @@ if [ -e "$static" ]; then
 fi
 # What the header promises is there: every function marked SUAN_API.
 if [ -e "$shared" ]; then
-    promised=$(cat "$TOP"/include/suan/*.h | tr '\n' ' ' | grep -o 'SUAN_API [^;(]*(' | sed 's/.*[ *]\(suan_[a-z0-9_]*\)(/\1/' | sort -u)
+    promised=$(grep -ho '^SUAN_API [^(]*(' "$TOP"/include/suan/*.h | sed 's/.*[ *]\(suan_[a-z0-9_]*\)($/\1/' | sort -u)
+    check "the headers promise something" "$([ "$(printf '%s\n' "$promised" | wc -l)" -gt 20 ] || echo nothing)"
     missing=$(for name in $promised; do nm -D --defined-only "$shared" | grep -q " $name\$" || echo "$name"; done)
     check "every promised function is there" "$missing"
 fi
