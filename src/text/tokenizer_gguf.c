@@ -95,6 +95,20 @@ static suan_status load_added(loader *l) {
     return suan__added_finish(t, l->err);
 }
 
+/* A vocabulary whose file names no BOS has one all the same when a control token is spelled as the families spell theirs. */
+static suan_status find_bos_by_name(loader *l) {
+    static const char *const names[] = {"<|begin_of_text|>",
+                                        "<\xef\xbd\x9c"
+                                        "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+                                        "<s>", "<bos>", "[BOS]"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int32_t id = suan_tokenizer_find(l->t, names[i], strlen(names[i]));
+        if (id >= 0 && suan_tokenizer_token_type(l->t, id) == SUAN_TOKEN_CONTROL)
+            return suan__tokenizer_set_role(l->t, SUAN_ROLE_BOS, NULL, 0, id, l->err);
+    }
+    return SUAN_OK;
+}
+
 static suan_status load_roles(loader *l) {
     static const struct {
         const char *key;
@@ -117,7 +131,7 @@ static suan_status load_roles(loader *l) {
                    l->t->n_vocab);
         SUAN_TRY(suan__tokenizer_set_role(l->t, keys[i].role, NULL, 0, (int32_t)id, err));
     }
-    return SUAN_OK;
+    return suan__gguf_find(l->g, keys[0].key) || spm ? SUAN_OK : find_bos_by_name(l);
 }
 
 /* Chat templates: tokenizer.chat_template, and named ones as tokenizer.chat_template.NAME. */
@@ -260,8 +274,8 @@ static suan_status load(loader *l) {
     suan__gguf_string model = {0};
     SUAN_TRY(suan__gguf_str(l->g, "tokenizer.ggml.model", false, &model, err));
     /* A model may do without one: then it takes and gives ids. */
-    bool none = model.n == 0 || (model.n == 4 && memcmp(model.data, "none", 4) == 0) ||
-                (model.n == 8 && memcmp(model.data, "no_vocab", 8) == 0);
+    bool none =
+        model.n == 0 || (model.n == 4 && memcmp(model.data, "none", 4) == 0) || (model.n == 8 && memcmp(model.data, "no_vocab", 8) == 0);
     SUAN_CHECK(!none, SUAN_ENOTFOUND, "%s: the file carries no tokenizer (tokenizer.ggml.model)", l->t->path);
     if (model.n == 4 && memcmp(model.data, "gpt2", 4) == 0)
         SUAN_TRY(load_bpe(l));
