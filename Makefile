@@ -27,6 +27,7 @@ bench: all
 	@sh scripts/bench.sh $(BUILD)/suan
 
 install: all
+	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX)) >/dev/null
 	@ninja -C $(BUILD)
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 

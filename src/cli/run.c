@@ -122,8 +122,11 @@ static int report(run *r, suan_kv_type kv) {
     suan_model_get_info(r->model, &report.info);
     if (r->o->is_json) cli_put_json(cli_run_report_json(&report));
     int status = cli_output_exit();
-    if (status == 0) cli_run_report_say(&report);
-    return status == 0 && cli_stop_signal() ? 128 + cli_stop_signal() : status;
+    if (status != 0) return status;
+    /* Text into a pipe stays as it is; where both streams meet, the closing line begins a line of its own all the same. */
+    if (!r->o->is_json && !cli_stdout_is_terminal() && r->last_byte != '\n') cli_note("%s", "");
+    cli_run_report_say(&report);
+    return cli_stop_signal() ? 128 + cli_stop_signal() : 0;
 }
 
 static int run_model(run *r, const char *path) {
