@@ -97,10 +97,7 @@ static suan_status load_added(loader *l) {
 
 /* A vocabulary whose file names no BOS has one all the same when a control token is spelled as the families spell theirs. */
 static suan_status find_bos_by_name(loader *l) {
-    static const char *const names[] = {"<|begin_of_text|>",
-                                        "<\xef\xbd\x9c"
-                                        "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
-                                        "<s>", "<bos>", "[BOS]"};
+    static const char *const names[] = {"<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<s>", "<bos>", "[BOS]"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         int32_t id = suan_tokenizer_find(l->t, names[i], strlen(names[i]));
         if (id >= 0 && suan_tokenizer_token_type(l->t, id) == SUAN_TOKEN_CONTROL)
