@@ -175,7 +175,7 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
     const suan__hparams *hp = b->hp;
     suan__names whole = SUAN_NAMES("model.layers.%u.self_attn.kv_b_proj.weight", "blk.%u.attn_kv_b.weight");
     suan__names k_b = SUAN_NAMES(NULL, "blk.%u.attn_k_b.weight"), v_b = SUAN_NAMES(NULL, "blk.%u.attn_v_b.weight");
-    if (!suan__binder_has(b, layer, whole) && suan__binder_has(b, layer, k_b)) {
+    if (!suan__binder_has(b, layer, whole) && (suan__binder_has(b, layer, k_b) || suan__binder_has(b, layer, v_b))) {
         bind_heads(b, wk_b, layer, k_b, hp->n_head, hp->kv_lora, hp->nope);
         bind_heads(b, wv_b, layer, v_b, hp->n_head, hp->v_dim, hp->kv_lora);
         return;

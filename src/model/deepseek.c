@@ -57,6 +57,9 @@ static void read_experts(suan__reader *r, suan__hparams *hp) {
     suan__read_u32(r, "moe_intermediate_size", "expert_feed_forward_length", true, 1, 1u << 24, &hp->n_ff_exp);
     suan__read_u32(r, "first_k_dense_replace", "leading_dense_block_count", true, 0, 4096, &first);
     suan__read_u32(r, "moe_layer_freq", NULL, false, 1, 4096, &freq);
+    /* The family was chosen by it (hparams.c); a kind of router that nobody here knows must not pass for one of the two. */
+    uint32_t gating = 0;
+    suan__read_u32(r, NULL, "expert_gating_func", false, 0, SUAN__GATING_SIGMOID, &gating);
     if (suan__reader_is_gguf(r)) guess_groups(hp);
     suan__read_u32(r, "n_group", "expert_group_count", false, 1, 65536, &hp->n_group);
     suan__read_u32(r, "topk_group", "expert_group_used_count", false, 1, 65536, &hp->n_group_used);

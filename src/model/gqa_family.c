@@ -1,5 +1,5 @@
 /* gqa_family.c: what families with a standard transformer layer share: their tensors and the order of the parts. */
-#include "model/family.h"
+#include "model/binder.h"
 
 void suan__bind_gqa(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
     uint32_t d = hp->n_embd, nq = hp->n_head * hp->head_dim, nkv = hp->n_head_kv * hp->head_dim;
@@ -30,9 +30,10 @@ static void bind_dense(suan__binder *b, suan__layer *l, uint32_t i, uint32_t d, 
 static void bind_moe(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
     uint32_t d = hp->n_embd, m = hp->n_ff_exp, e = hp->n_expert;
     suan__bind_matrix(b, &l->router, i, SUAN_NAMES("model.layers.%u.mlp.gate.weight", "blk.%u.ffn_gate_inp.weight"), e, d, true);
+    /* Old GGUF files of models without a bias leave it out; a checkpoint of this kind always has it, and without it chooses other experts. */
     if (hp->gating == SUAN__GATING_SIGMOID)
         suan__bind_vector(b, &l->router_bias, i, SUAN_NAMES("model.layers.%u.mlp.gate.e_score_correction_bias", "blk.%u.exp_probs_b.bias"),
-                          e, true);
+                          e, b->ck->kind == SUAN__CHECKPOINT_GGUF);
     suan__bind_experts(b, &l->gate_exps, i, SUAN_NAMES("model.layers.%u.mlp.experts.%u.gate_proj.weight", "blk.%u.ffn_gate_exps.weight"), e,
                        m, d);
     suan__bind_experts(b, &l->up_exps, i, SUAN_NAMES("model.layers.%u.mlp.experts.%u.up_proj.weight", "blk.%u.ffn_up_exps.weight"), e, m,
