@@ -92,10 +92,8 @@ static void put_value(suan__buf *b, const json_t *value) {
         suan__buf_printf(b, "-");
         break;
     case JSON_ARRAY:
-        suan__buf_printf(b, "[%zu]", json_array_size(value));
-        break;
     case JSON_OBJECT:
-        suan__buf_printf(b, "{%zu}", json_object_size(value));
+        put_structure(b, value);
         break;
     }
 }
