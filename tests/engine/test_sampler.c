@@ -374,7 +374,9 @@ static void test_sampler_logprobs_equal_log_softmax(void **state) {
     suan__sampler *s;
     assert_int_equal(suan__sampler_create(&s, N, NULL), SUAN_OK);
     double max = -1e9, total = 0;
-    for (int i = 0; i < N; i++) max = fmax(max, (double)logits[i]);
+    for (int i = 0; i < N; i++) {
+        if ((double)logits[i] > max) max = (double)logits[i];
+    }
     for (int i = 0; i < N; i++) total += exp((double)logits[i] - max);
     for (uint32_t want = 0; want <= 256; want += 64) {
         suan_logprob top[256];
