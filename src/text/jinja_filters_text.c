@@ -5,7 +5,6 @@
 
 #include "base/utf8.h"
 #include "text/jinja_run.h"
-#include "text/jinja_unicode.h"
 
 #define FILTER(name) static bool name(jinja *in, jval self, const jargs *args, jval *out)
 

@@ -11,7 +11,6 @@
 
 #include "base/utf8.h"
 #include "text/jinja_ast.h"
-#include "text/jinja_unicode.h"
 
 bool suan__j_lex_begin(jlexer *x, jrt *rt, const char *source, size_t n) {
     *x = (jlexer){.rt = rt, .line = 1};

@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 #include "text/jinja_run.h"
-#include "text/jinja_unicode.h"
+#include "text/unicode.h"
 
 /* ---- arguments */
 
@@ -102,9 +102,6 @@ METHOD(str_casefold) {
 }
 
 typedef bool property(uint32_t cp);
-static bool is_alnum(uint32_t cp) {
-    return suan__j_is_alpha(cp) || suan__j_is_decimal(cp) || suan__j_is_digit(cp) || suan__j_is_numeric(cp);
-}
 static bool is_ascii(uint32_t cp) {
     return cp < 0x80;
 }
@@ -124,25 +121,25 @@ static bool all_of(jinja *in, jval self, const jargs *args, property *p, bool if
     return true;
 }
 METHOD(str_isalnum) {
-    return all_of(in, self, args, is_alnum, false, out);
+    return all_of(in, self, args, suan__j_is_alnum, false, out);
 }
 METHOD(str_isalpha) {
-    return all_of(in, self, args, suan__j_is_alpha, false, out);
+    return all_of(in, self, args, suan__unicode_is_letter, false, out);
 }
 METHOD(str_isascii) {
     return all_of(in, self, args, is_ascii, true, out);
 }
 METHOD(str_isdecimal) {
-    return all_of(in, self, args, suan__j_is_decimal, false, out);
+    return all_of(in, self, args, suan__unicode_is_decimal, false, out);
 }
 METHOD(str_isdigit) {
-    return all_of(in, self, args, suan__j_is_digit, false, out);
+    return all_of(in, self, args, suan__unicode_is_digit, false, out);
 }
 METHOD(str_isnumeric) {
-    return all_of(in, self, args, suan__j_is_numeric, false, out);
+    return all_of(in, self, args, suan__unicode_is_numeric, false, out);
 }
 METHOD(str_isprintable) {
-    return all_of(in, self, args, suan__j_is_printable, true, out);
+    return all_of(in, self, args, suan__unicode_is_printable, true, out);
 }
 METHOD(str_isspace) {
     return all_of(in, self, args, suan__j_is_space, false, out);
@@ -172,7 +169,7 @@ METHOD(str_istitle) {
         uint32_t cp;
         n = suan__utf8_decode(self.u.s->p + i, self.u.s->n - i, &cp);
         if (!n) break;
-        cased = suan__j_is_cased(cp);
+        cased = suan__unicode_is_cased(cp);
     }
     *out = suan__j_bool(eq && cased);
     return true;

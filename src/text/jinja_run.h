@@ -113,6 +113,8 @@ bool suan__j_replace(jrt *rt, const jstr *s, const jstr *old, const jstr *new_, 
 /* side: 0 left-justified, 1 right-justified, 2 centred */
 bool suan__j_pad(jrt *rt, const jstr *s, int64_t width, const jstr *fill, int side, jval *out);
 bool suan__j_join(jinja *in, const jstr *sep, jval items, bool strings_only, jval *out);
+bool suan__j_is_alnum(uint32_t cp);
+bool suan__j_is_word(uint32_t cp); /* \w: narrower than suan__unicode_is_word, without marks */
 bool suan__j_is_lower_str(const jstr *s);
 bool suan__j_is_upper_str(const jstr *s);
 

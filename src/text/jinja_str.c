@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 #include "text/jinja_run.h"
-#include "text/jinja_unicode.h"
+#include "text/unicode.h"
 
 static inline uint8_t taint_at(const jstr *s, size_t i) {
     return s->t ? s->t[i] : s->taint;
@@ -52,6 +52,16 @@ bool suan__j_escape(jrt *rt, jval v, jval *out) {
     return suan__j_mark_safe(rt, *out, out);
 }
 
+bool suan__j_is_space(uint32_t cp) {
+    return suan__unicode_is_space(cp) || (cp >= 0x1c && cp <= 0x1f);
+}
+bool suan__j_is_alnum(uint32_t cp) {
+    return suan__unicode_is_letter(cp) || suan__unicode_is_number(cp);
+}
+bool suan__j_is_word(uint32_t cp) {
+    return cp == '_' || suan__j_is_alnum(cp);
+}
+
 /* ---- case */
 
 /* A sigma at the end of a word: a cased letter before it (ignorable ones skipped) and none behind. */
@@ -62,8 +72,8 @@ static bool is_final_sigma(const jstr *s, size_t i, size_t n) {
         do p--;
         while (p > 0 && ((unsigned char)s->p[p] & 0xc0) == 0x80);
         suan__utf8_decode(s->p + p, i - p, &cp);
-        if (suan__j_is_case_ignorable(cp)) continue;
-        cased = suan__j_is_cased(cp);
+        if (suan__unicode_is_case_ignorable(cp)) continue;
+        cased = suan__unicode_is_cased(cp);
         break;
     }
     if (!cased) return false;
@@ -71,8 +81,8 @@ static bool is_final_sigma(const jstr *s, size_t i, size_t n) {
         size_t k = suan__utf8_decode(s->p + p, s->n - p, &cp);
         if (!k) break;
         p += k;
-        if (suan__j_is_case_ignorable(cp)) continue;
-        return !suan__j_is_cased(cp);
+        if (suan__unicode_is_case_ignorable(cp)) continue;
+        return !suan__unicode_is_cased(cp);
     }
     return true;
 }
@@ -113,22 +123,22 @@ bool suan__j_change_case(jrt *rt, const jstr *s, jcase how, jval *out) {
         uint32_t cp, to[3];
         n = suan__utf8_decode(s->p + i, s->n - i, &cp);
         if (!n) return suan__j_fail(rt, "invalid UTF-8 in a string");
-        bool up = how == CASE_UPPER || (how == CASE_SWAP && suan__j_is_lower(cp)) || (how == CASE_JINJA_TITLE && begin);
+        bool up = how == CASE_UPPER || (how == CASE_SWAP && suan__unicode_is_lower(cp)) || (how == CASE_JINJA_TITLE && begin);
         bool title = (how == CASE_CAPITALIZE && i == 0) || (how == CASE_TITLE && begin);
-        bool keep = how == CASE_SWAP && !suan__j_is_lower(cp) && !suan__j_is_upper(cp);
-        int k = 1;
+        bool keep = how == CASE_SWAP && !suan__unicode_is_lower(cp) && !suan__unicode_is_upper(cp);
+        size_t k = 1;
         to[0] = cp;
         if (up)
-            k = suan__j_upper_of(cp, to);
+            k = suan__unicode_upper_full(cp, to);
         else if (title)
-            k = suan__j_title_of(cp, to);
+            k = suan__unicode_title_full(cp, to);
         else if (!keep && cp == 0x3a3)
             to[0] = suan__j_charge(rt, 1) && is_final_sigma(s, i, n) ? 0x3c2 : 0x3c3;
         else if (!keep)
-            k = suan__j_lower_of(cp, to);
-        for (int j = 0; j < k; j++)
+            k = suan__unicode_lower_full(cp, to);
+        for (size_t j = 0; j < k; j++)
             if (!suan__j_buf_cp(&b, to[j], taint_at(s, i))) return false;
-        begin = how == CASE_TITLE ? !suan__j_is_cased(cp) : is_title_break(cp);
+        begin = how == CASE_TITLE ? !suan__unicode_is_cased(cp) : is_title_break(cp);
     }
     return finish_like(&b, s, out);
 }
@@ -139,9 +149,9 @@ static bool has_only_case(const jstr *s, bool upper) {
         uint32_t cp;
         n = suan__utf8_decode(s->p + i, s->n - i, &cp);
         if (!n) return false;
-        if (upper ? suan__j_is_lower(cp) : suan__j_is_upper(cp)) return false;
-        if (!suan__j_is_lower(cp) && !suan__j_is_upper(cp) && suan__j_is_cased(cp)) return false; /* a title-case letter */
-        any |= upper ? suan__j_is_upper(cp) : suan__j_is_lower(cp);
+        bool wanted = upper ? suan__unicode_is_upper(cp) : suan__unicode_is_lower(cp);
+        if (!wanted && suan__unicode_is_cased(cp)) return false; /* of the other case, or a title-case letter */
+        any |= wanted;
     }
     return any;
 }

@@ -85,21 +85,19 @@ void suan__cpset_intersect(suan__cpset *s, const suan__cpset *other) {
 }
 
 void suan__cpset_fold(suan__cpset *s) {
-    suan__cpset more;
-    suan__cpset_init(&more, s->arena);
-    for (uint32_t i = 0; i < suan__unicode_fold_map_n; i++) {
-        const suan__unicode_map *m = &suan__unicode_fold_map[i];
-        if (suan__cpset_has(s, m->from)) suan__cpset_add(&more, m->to, m->to);
+    for (int back = 0; back < 2; back++) { /* first to the foldings, then to all that fold to them */
+        suan__cpset more;
+        suan__cpset_init(&more, s->arena);
+        for (uint32_t i = 0; i < suan__unicode_fold_map_n; i++) {
+            const suan__unicode_map *m = &suan__unicode_fold_map[i];
+            for (uint32_t from = m->first; from <= m->last; from += m->step) {
+                uint32_t to = from + (uint32_t)m->delta, have = back ? to : from, add = back ? from : to;
+                if (suan__cpset_has(s, have)) suan__cpset_add(&more, add, add);
+            }
+        }
+        suan__cpset_add_set(s, &more);
+        suan__cpset_finish(s);
     }
-    suan__cpset_add_set(s, &more);
-    suan__cpset_finish(s);
-    suan__cpset_init(&more, s->arena);
-    for (uint32_t i = 0; i < suan__unicode_fold_map_n; i++) {
-        const suan__unicode_map *m = &suan__unicode_fold_map[i];
-        if (suan__cpset_has(s, m->to)) suan__cpset_add(&more, m->from, m->from);
-    }
-    suan__cpset_add_set(s, &more);
-    suan__cpset_finish(s);
 }
 
 bool suan__cpset_has(const suan__cpset *s, uint32_t cp) {

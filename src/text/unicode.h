@@ -1,5 +1,5 @@
-/* unicode.h: properties, case and normal forms of one pinned Unicode version (suan__unicode_version). Token ids depend on it, so no locale
- * and no system library is asked.
+/* unicode.h: properties, case and normal forms of one pinned Unicode version (suan__unicode_version). Token ids and what chat templates
+ * render depend on it, so no locale and no system library is asked.
  *
  * A code point above U+10FFFF or a surrogate is unassigned (Cn) and maps to itself. All functions are pure; threads: safe.
  */
@@ -54,6 +54,14 @@ bool suan__unicode_is_letter(uint32_t cp);      /* L */
 bool suan__unicode_is_number(uint32_t cp);      /* N */
 bool suan__unicode_is_word(uint32_t cp);        /* L, M, Nd, Pc: \w of regular expressions */
 bool suan__unicode_is_punctuation(uint32_t cp); /* P */
+bool suan__unicode_is_decimal(uint32_t cp);     /* Nd */
+bool suan__unicode_is_digit(uint32_t cp);       /* Numeric_Type Decimal or Digit */
+bool suan__unicode_is_numeric(uint32_t cp);     /* Numeric_Type of any kind: N and Han numerals */
+bool suan__unicode_is_printable(uint32_t cp);   /* not C and not Z, but U+0020 is: str.isprintable of Python */
+bool suan__unicode_is_lower(uint32_t cp);       /* Lowercase */
+bool suan__unicode_is_upper(uint32_t cp);       /* Uppercase */
+bool suan__unicode_is_cased(uint32_t cp);       /* Cased: the two above and Lt */
+bool suan__unicode_is_case_ignorable(uint32_t cp);
 
 /* Simple case mappings: one code point to one. */
 uint32_t suan__unicode_lower(uint32_t cp);
@@ -62,6 +70,7 @@ uint32_t suan__unicode_fold(uint32_t cp);
 /* Full mappings without context: writes 1 to 3 code points, returns how many. */
 size_t suan__unicode_lower_full(uint32_t cp, uint32_t out[3]);
 size_t suan__unicode_upper_full(uint32_t cp, uint32_t out[3]);
+size_t suan__unicode_title_full(uint32_t cp, uint32_t out[3]);
 
 unsigned suan__unicode_combining_class(uint32_t cp);
 

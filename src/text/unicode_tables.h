@@ -17,8 +17,10 @@ typedef struct suan__unicode_pair {
     uint32_t a, b, composed;
 } suan__unicode_pair;
 
+/* first, first + step, ... last map to themselves + delta. */
 typedef struct suan__unicode_map {
-    uint32_t from, to;
+    uint32_t first, last, step;
+    int32_t delta;
 } suan__unicode_map;
 
 typedef struct suan__unicode_full {
@@ -33,6 +35,14 @@ extern const suan__unicode_range suan__unicode_white_space[];
 extern const uint32_t suan__unicode_white_space_n;
 extern const suan__unicode_range suan__unicode_han[];
 extern const uint32_t suan__unicode_han_n;
+extern const suan__unicode_range suan__unicode_other_lowercase[]; /* lower case beyond Ll */
+extern const uint32_t suan__unicode_other_lowercase_n;
+extern const suan__unicode_range suan__unicode_other_uppercase[]; /* upper case beyond Lu */
+extern const uint32_t suan__unicode_other_uppercase_n;
+extern const suan__unicode_range suan__unicode_digit[]; /* digits beyond Nd: superscripts, circled ones */
+extern const uint32_t suan__unicode_digit_n;
+extern const suan__unicode_range suan__unicode_numeral[]; /* letters with a numeric value: Han numerals */
+extern const uint32_t suan__unicode_numeral_n;
 extern const uint32_t suan__unicode_ccc_runs[]; /* first code point << 8 | combining class */
 extern const uint32_t suan__unicode_ccc_runs_n;
 extern const uint32_t suan__unicode_decomposition_pool[];
@@ -43,15 +53,19 @@ extern const suan__unicode_decomposition suan__unicode_compatible[]; /* full com
 extern const uint32_t suan__unicode_compatible_n;
 extern const suan__unicode_pair suan__unicode_compositions[]; /* sorted by a, then b */
 extern const uint32_t suan__unicode_compositions_n;
-extern const suan__unicode_map suan__unicode_lower_map[]; /* simple mappings, sorted */
+extern const suan__unicode_map suan__unicode_lower_map[]; /* simple mappings, sorted, disjoint */
 extern const uint32_t suan__unicode_lower_map_n;
 extern const suan__unicode_map suan__unicode_upper_map[];
 extern const uint32_t suan__unicode_upper_map_n;
+extern const suan__unicode_map suan__unicode_title_map[]; /* where it is not that of upper case; delta may be 0 */
+extern const uint32_t suan__unicode_title_map_n;
 extern const suan__unicode_map suan__unicode_fold_map[];
 extern const uint32_t suan__unicode_fold_map_n;
 extern const suan__unicode_full suan__unicode_full_lower[]; /* mappings to several code points */
 extern const uint32_t suan__unicode_full_lower_n;
 extern const suan__unicode_full suan__unicode_full_upper[];
 extern const uint32_t suan__unicode_full_upper_n;
+extern const suan__unicode_full suan__unicode_full_title[]; /* where it is not that of upper case */
+extern const uint32_t suan__unicode_full_title_n;
 
 #endif

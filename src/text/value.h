@@ -277,7 +277,7 @@ bool suan__j_buf_has_taint(const jbuf *b, size_t from);
 /* The string; the buffer must not be used afterwards. */
 bool suan__j_buf_finish(jbuf *b, jval *out);
 
-/* ---- what Python does with values (value_ops.c, value_print.c) */
+/* ---- what Python does with values (value_ops.c, value_print.c, jinja_str.c) */
 
 const char *suan__j_type_name(jval v);   /* "str", "NoneType", ... */
 const char *suan__j_object_name(jval v); /* "'str object'" as Jinja's messages have it */
@@ -303,6 +303,8 @@ bool suan__j_repr(jbuf *b, jval v);
 bool suan__j_to_str(jrt *rt, jval v, jval *out); /* as soft_str: a str stays what it is */
 /* Python's repr of a double; returns the length. */
 size_t suan__j_format_double(double f, char out[40]);
+/* What str.isspace and \s take for a blank: White_Space and U+001C to U+001F. */
+bool suan__j_is_space(uint32_t cp);
 /* Parses all of p[0..n) as a C-locale double; false when it is none. */
 bool suan__j_parse_double(const char *p, size_t n, double *f);
 

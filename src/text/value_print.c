@@ -10,7 +10,7 @@
 
 #include "base/utf8.h"
 #include "text/jinja_run.h"
-#include "text/jinja_unicode.h"
+#include "text/unicode.h"
 
 /* ---- floats. printf and strtod use the process's locale, whose decimal point is put in and taken out here. */
 
@@ -119,7 +119,7 @@ static bool repr_str(jbuf *b, const jstr *s) {
             ok = suan__j_buf_put(b, esc, 2, taint);
         else if (cp == (unsigned char)quote)
             ok = suan__j_buf_put(b, quoted, 2, taint);
-        else if (suan__j_is_printable(cp))
+        else if (suan__unicode_is_printable(cp))
             ok = suan__j_buf_put(b, s->p + i, n, taint);
         else
             ok = put_escape(b, cp, taint);
