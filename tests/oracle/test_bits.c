@@ -6,7 +6,7 @@
  *     test_bits generated     random models with rows of 256, in every type with kernels and in two without; prompts of 300 tokens
  *     test_bits --write FILE  computes all hashes with the C functions and writes the table anew
  *
- * SUAN_TEST_THREADS=1 gives the numbers of threads; "1,2,3" when it is not set. With a single number each level takes one chunking, each
+ * SUAN_TEST_THREADS=1 gives the numbers of threads; "1,2,3" when it is not set ("2" under a sanitizer). With a single number each level takes one chunking, each
  * another, which keeps the time bearable under an emulator.
  *
  * A hash that changes is a change of the contract: the version in suan_session_profile changes with it. */
@@ -100,6 +100,9 @@ static int n_thread_counts;
 
 static void read_thread_counts(void) {
     const char *text = getenv("SUAN_TEST_THREADS");
+#ifdef SANITIZED
+    if (!text) text = "2";
+#endif
     for (text = text ? text : "1,2,3"; *text && n_thread_counts < MAX_THREAD_COUNTS;) {
         char *end;
         long n = strtol(text, &end, 10);

@@ -71,7 +71,7 @@ static void measure(const char *name, scratch *s, const char *path, const id_lis
         bool small = suan__dtype_get(types[i])->block == 32;
         if (!small && !forge_divides(path, types[i])) continue;
         int n_kept = forge_requantize(path, file, types[i]);
-        suan_model *model = open_model(file, NULL, 2);
+        suan_model *model = open_model(file, NULL, test_threads());
         for (size_t t = 0; t < n_texts; t++) add_text(&d, model, &texts[t]);
         suan_model_close(&model);
         double mean = d.sum / (double)d.n;

@@ -21,7 +21,7 @@ static void check_story(const char *file, const char *expected, suan_activations
     append_ids(&prompt, json_object_get(json, "prompt"));
     append_ids(&ids, json_object_get(json, "greedy_ids"));
     assert_true(fixture_find(path, sizeof path, file));
-    suan_model *model = open_model(path, NULL, 2);
+    suan_model *model = open_model(path, NULL, test_threads());
     suan_session *session = open_session(model, 0, kv, activations, 0);
     check_greedy(session, file, &prompt, &ids, json_string_value(json_object_get(json, "text")), true);
     suan_session_close(&session);
@@ -116,7 +116,7 @@ static void test_seed(void **state) {
     snprintf(dir, sizeof dir, "%s/../../models/seed", data ? data : "tests/data");
     snprintf(path, sizeof path, "%s/greedy.json", dir);
     json_t *json = load_json(path), *item;
-    suan_model *model = open_model(dir, NULL, 2);
+    suan_model *model = open_model(dir, NULL, test_threads());
     assert_true(suan_model_has_chat(model));
     /* One session for all prompts: what they have in common stays in the cache. */
     suan_session *session = open_session(model, 0, SUAN_KV_F32, SUAN_ACTIVATIONS_EXACT, 0);
