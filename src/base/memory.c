@@ -272,3 +272,12 @@ uint64_t suan__memory_peak(void) {
     if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0) return 0;
     return (uint64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
 }
+
+const char *suan__bytes_text(char text[SUAN__BYTES_TEXT], uint64_t bytes) {
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double n = (double)bytes / 1024;
+    size_t i = 0;
+    for (; n >= 1024 && i + 1 < sizeof units / sizeof units[0]; i++) n /= 1024;
+    snprintf(text, SUAN__BYTES_TEXT, "%.2f %s", n, units[i]);
+    return text;
+}

@@ -61,5 +61,8 @@ bool suan__buf_printf(suan__buf *b, const char *format, ...) __attribute__((form
 uint64_t suan__memory_available(void);
 /* Peak resident memory of this process in bytes; 0 when unknown. */
 uint64_t suan__memory_peak(void);
+/* A number of bytes for a message: "20.94 MiB". Returns text. */
+#define SUAN__BYTES_TEXT 32
+const char *suan__bytes_text(char text[SUAN__BYTES_TEXT], uint64_t bytes);
 
 #endif

@@ -8,6 +8,7 @@ static const suan__family *const families[] = {
     &suan__family_llama,     &suan__family_qwen2,       &suan__family_qwen3,
     &suan__family_qwen3_moe, &suan__family_deepseek_v2, &suan__family_deepseek_v3,
 };
+#define MAX_WIDTH (1u << 28) /* of all heads, or all shared experts: products of two sizes that the rest may hold in 32 bits */
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
 /* GGUF has one architecture for DeepSeek-V2 and V3, told apart by the router: softmax is V2. Old files lack the key; then only V3 has a
@@ -142,6 +143,11 @@ static suan_status check_relations(const suan__hparams *hp, const char *file, su
     RELATION(hp->head_dim >= 1 && hp->head_dim <= 65536, "the head size is %u, expected 1 to 65536", hp->head_dim);
     RELATION(hp->n_rot >= 2 && hp->n_rot % 2 == 0, "the rotary width is %u, expected an even number", hp->n_rot);
     RELATION(hp->n_rot <= hp->head_dim, "the rotary width %u is greater than the head size %u", hp->n_rot, hp->head_dim);
+    uint32_t widest = hp->head_dim > hp->nope + hp->rope ? hp->head_dim : hp->nope + hp->rope;
+    if (hp->v_dim > widest) widest = hp->v_dim;
+    RELATION((uint64_t)hp->n_head * widest <= MAX_WIDTH, "%u attention heads of %u values are more than %u", hp->n_head, widest, MAX_WIDTH);
+    RELATION((uint64_t)hp->n_expert_shared * hp->n_ff_exp <= MAX_WIDTH, "%u shared experts of %u values are more than %u",
+             hp->n_expert_shared, hp->n_ff_exp, MAX_WIDTH);
     RELATION(!any_dense(hp) || hp->n_ff > 0, "intermediate_size / feed_forward_length is missing");
     if (hp->kv_lora) {
         RELATION(hp->head_dim == hp->kv_lora + hp->rope, "the cached row of %u is not kv_lora_rank %u + qk_rope_head_dim %u", hp->head_dim,

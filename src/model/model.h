@@ -119,7 +119,7 @@ const char *suan__family_arch(const suan__family *family);
  * every block-quantisable matrix were of this type (for "what would fit"), -1: as stored. */
 suan_status suan__model_measure(const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck, int as_type,
                                 uint64_t *weight_bytes, uint64_t *n_params, suan_error *err);
-/* Bytes of cache for n_ctx positions, and of the buffers of a session. */
+/* Bytes of cache for n_ctx positions, and of the buffers of a session; UINT64_MAX when 64 bits cannot hold them. */
 uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv);
 uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, int n_threads);
 

@@ -202,6 +202,16 @@ static void test_machine_has_some_memory(void **state) {
     assert_true(suan__memory_peak() < (uint64_t)1 << 50);
 }
 
+static void test_bytes_in_words(void **state) {
+    (void)state;
+    char text[SUAN__BYTES_TEXT];
+    assert_string_equal(suan__bytes_text(text, 0), "0.00 KiB");
+    assert_string_equal(suan__bytes_text(text, 512), "0.50 KiB");
+    assert_string_equal(suan__bytes_text(text, 21957632), "20.94 MiB");
+    assert_string_equal(suan__bytes_text(text, UINT64_C(5) << 30), "5.00 GiB");
+    assert_string_equal(suan__bytes_text(text, UINT64_MAX), "16.00 EiB");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heap_gives_memory_also_for_nothing),
@@ -216,6 +226,7 @@ int main(void) {
         cmocka_unit_test(test_buf_limit_is_sticky),
         cmocka_unit_test(test_buf_out_of_memory_keeps_what_it_has),
         cmocka_unit_test(test_machine_has_some_memory),
+        cmocka_unit_test(test_bytes_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
