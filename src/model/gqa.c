@@ -57,7 +57,10 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
         fits &= store_key(w, i_layer, g, st->pos0 + t, k + g * hd);
         fits &= store_value(w, i_layer, g, st->pos0 + t, v + g * hd);
     }
-    if (!fits) suan__step_fault(st, SUAN__FAULT_CACHE, i_layer, t);
+    if (!fits) {
+        bool finite = kn->all_finite(k, nkv) && kn->all_finite(v, nkv);
+        suan__step_fault(st, finite ? SUAN__FAULT_F16 : SUAN__FAULT_CACHE, i_layer, t);
+    }
 }
 
 /* Heads [h0, h0 + n) of tokens [t0, t0 + nt), all of key/value head g. */

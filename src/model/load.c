@@ -135,6 +135,7 @@ static void load_thread(void *ctx, int i_thread, int n_threads) {
     }
 }
 
+/* A norm or a bias that is not finite is refused here: a router's bias only chooses experts, so no later check would see it. */
 static suan_status load_vectors(suan__binder *b, suan__model *m, suan_error *err) {
     for (suan__vector_job *job = b->vectors; job; job = job->next) {
         size_t bytes = file_row_bytes(job->tensor->type, job->n);
@@ -145,6 +146,8 @@ static suan_status load_vectors(suan__binder *b, suan__model *m, suan_error *err
         if (status == SUAN_OK) suan__dequantize_row(job->tensor->type, v, raw, job->n);
         suan__free(raw);
         SUAN_TRY(status);
+        SUAN_CHECK(m->kernels->all_finite(v, job->n), SUAN_ENUMERIC, "%s: tensor %s holds a value that is not finite", b->ck->path,
+                   job->tensor->name);
         *job->target = v;
     }
     return SUAN_OK;
@@ -162,7 +165,8 @@ static suan_status place(suan__binder *b, suan__model *m, loader *l, suan_error 
     }
     m->pages_bytes = (size_t)at;
     m->pages = suan__pages_alloc(m->pages_bytes);
-    SUAN_CHECK(m->pages, SUAN_ENOMEM, "%s: %.1f GiB of memory for the weights cannot be had", b->ck->path, (double)at / (1 << 30));
+    char text[SUAN__BYTES_TEXT];
+    SUAN_CHECK(m->pages, SUAN_ENOMEM, "%s: %s of memory for the weights cannot be had", b->ck->path, suan__bytes_text(text, at));
     l->jobs = SUAN_ARENA_NEW(b->arena, suan__matrix_job *, l->n_jobs);
     l->first_unit = SUAN_ARENA_NEW(b->arena, uint64_t, l->n_jobs + 1);
     SUAN_CHECK(l->jobs && l->first_unit, SUAN_ENOMEM, "%s: out of memory for the list of tensors", b->ck->path);

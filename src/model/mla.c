@@ -25,7 +25,7 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     } else {
         fits = kn->f32_to_f16((uint16_t *)(void *)layer + at, row, width);
     }
-    if (!fits) suan__step_fault(st, SUAN__FAULT_CACHE, i_layer, t);
+    if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_F16 : SUAN__FAULT_CACHE, i_layer, t);
 }
 
 /* Heads [h0, h0 + n) of tokens [t0, t0 + nt): transposes the queries (latent part, then rotary part), attends, leaves the weighted latents.

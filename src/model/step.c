@@ -124,7 +124,8 @@ suan_status suan__step_create(suan__step **step, const suan__model *model, uint3
     st->pages = bytes <= SIZE_MAX / 2 ? suan__pages_alloc((size_t)bytes) : NULL;
     if (!st->pages) {
         suan__free(st);
-        return suan__fail(err, SUAN_ENOMEM, "%.2f GiB of buffers for chunks of %u tokens cannot be had", (double)bytes / (1 << 30),
+        char text[SUAN__BYTES_TEXT];
+        return suan__fail(err, SUAN_ENOMEM, "%s of buffers for chunks of %u tokens cannot be had", suan__bytes_text(text, bytes),
                           max_tokens);
     }
     st->model = model;
@@ -158,10 +159,10 @@ void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32
 static suan_status report_fault(suan__step *st, suan_error *err) {
     unsigned long long fault = atomic_load(&st->fault);
     if (!fault) return SUAN_OK;
-    static const char *const what[] = {"", "the router", "the attention output", "the logits", "a key or value"};
+    static const char *const what[] = {"", "a key or value", "", "the attention output", "the router", "the logits"};
     uint32_t kind = fault & 15, pos = st->pos0 + (uint32_t)(fault >> 4 & 0xfffffff), layer = (uint32_t)(fault >> 32) - 1;
     if (kind == SUAN__FAULT_LOGITS) return suan__fail(err, SUAN_ENUMERIC, "the logits of position %u hold a value that is not finite", pos);
-    if (kind == SUAN__FAULT_CACHE && st->kv->type != SUAN__F32)
+    if (kind == SUAN__FAULT_F16)
         return suan__fail(err, SUAN_ENUMERIC,
                           "a key or value of layer %u at position %u does not fit into the f16 cache (use an f32 cache)", layer, pos);
     return suan__fail(err, SUAN_ENUMERIC, "%s of layer %u at position %u holds a value that is not finite", what[kind], layer, pos);

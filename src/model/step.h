@@ -15,14 +15,14 @@
 /* Buffers of one thread. */
 typedef struct suan__thread_scratch {
     float *expand; /* SUAN__EXPAND_SCRATCH */
-    float *q;      /* [ATTN_ROWS or group][row width] gathered queries, or transposed [row width][ATTN_ROWS] */
+    float *q;      /* [ATTN_ROWS][row width] gathered queries, or transposed [row width + 2][ATTN_ROWS] */
     float *s;      /* [rows][256] scores */
     float *o, *o2; /* [rows][value width] */
     float *m, *sum;
     float *k_row; /* [head_dim] */
 } suan__thread_scratch;
 
-/* The greatest rows * width that each buffer has to hold; sizes in floats unless said. */
+/* T: tokens of a step at most; used: experts a token. Where the sizes come from: place() in step.c. */
 struct suan__step {
     const suan__model *model;
     suan__kv *kv;
@@ -53,10 +53,9 @@ struct suan__step {
     suan__thread_scratch *threads;
     unsigned char *pages;
     size_t pages_bytes;
-    atomic_uint counter[3]; /* tiles handed out: one for the present operation, one kept zero for the next */
+    atomic_uint counter[3]; /* tiles handed out: of the last operation, the present one, and zero for the next */
     const atomic_bool *cancel;
     bool stopped;
-    /* the first thing that went wrong, by layer and position */
     atomic_ullong fault; /* 0: none; see suan__step_fault */
 };
 
@@ -67,8 +66,16 @@ struct suan__worker {
     suan__thread_scratch *scratch;
 };
 
-typedef enum suan__fault { SUAN__FAULT_ROUTER = 1, SUAN__FAULT_ATTENTION, SUAN__FAULT_LOGITS, SUAN__FAULT_CACHE } suan__fault;
-/* Notes a non-finite value; the one with the lowest layer, then position, then kind is reported, whoever finds it first. */
+/* In the order of a layer's work, so that a cause comes before what follows from it. SUAN__FAULT_F16: finite, but beyond an f16 cache. */
+typedef enum suan__fault {
+    SUAN__FAULT_CACHE = 1,
+    SUAN__FAULT_F16,
+    SUAN__FAULT_ATTENTION,
+    SUAN__FAULT_ROUTER,
+    SUAN__FAULT_LOGITS
+} suan__fault;
+/* Notes a value that the step cannot go on with; the one with the lowest layer, then position, then kind is reported, whoever finds it
+ * first. */
 void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32_t i_token);
 
 /* for (uint32_t t; suan__next_tile(w, n, &t);) { ... } suan__end_op(w); */
