@@ -6,7 +6,6 @@
 #include "engine/engine.h"
 #include "suan/template.h"
 
-#define GIB(bytes) ((double)(bytes) / (1 << 30))
 #define MIN_CONTEXT 512 /* positions that have to fit when the caller names none */
 
 /* ---- does it fit ---- */
@@ -49,12 +48,13 @@ static suan_status check_memory(const suan__checkpoint *ck, const suan_model_opt
     p.cache = suan__kv_bytes(&hp, p.n_ctx, kv_dtype(o->kv));
     p.buffers = suan__scratch_bytes(&hp, suan__session_chunk(0), n_threads);
     SUAN_CHECK_GOTO(!__builtin_add_overflow(p.weights, p.cache, &p.need) && !__builtin_add_overflow(p.need, p.buffers, &p.need),
-                    SUAN_ERANGE, "%s: the model is too large", ck->path);
+                    SUAN_ERANGE, "%s: a cache of %u positions is larger than any memory", ck->path, p.n_ctx);
     if (p.need > p.have) {
         const char *type = type_that_fits(family, &hp, ck, &p);
-        status = suan__fail(err, SUAN_ENOMEM,
-                            "%s needs %.2f GiB (weights %.2f, cache of %u positions %.2f, buffers %.2f), %.2f GiB are available; %s%s",
-                            ck->path, GIB(p.need), GIB(p.weights), p.n_ctx, GIB(p.cache), GIB(p.buffers), GIB(p.have),
+        char need[SUAN__BYTES_TEXT], weights[SUAN__BYTES_TEXT], cache[SUAN__BYTES_TEXT], buffers[SUAN__BYTES_TEXT], have[SUAN__BYTES_TEXT];
+        status = suan__fail(err, SUAN_ENOMEM, "%s needs %s (weights %s, cache of %u positions %s, buffers %s), %s are available; %s%s",
+                            ck->path, suan__bytes_text(need, p.need), suan__bytes_text(weights, p.weights), p.n_ctx,
+                            suan__bytes_text(cache, p.cache), suan__bytes_text(buffers, p.buffers), suan__bytes_text(have, p.have),
                             type ? "it would fit with weights of type " : "no weight type would make it fit", type ? type : "");
     }
 fail:
@@ -81,14 +81,14 @@ static suan_status read_defaults(suan__sampling_defaults *d, const suan__checkpo
     double temperature = 1, top_k = 0, top_p = 1, min_p = 0, typical_p = 1, repetition = 1;
     if (!json) return SUAN_OK;
     SUAN_TRY(read_number(json, "temperature", 0, 100, &d->has_temperature, &temperature, ck->path, err));
-    SUAN_TRY(read_number(json, "top_k", 0, INT32_MAX, &d->has_top_k, &top_k, ck->path, err));
+    SUAN_TRY(read_number(json, "top_k", -1, INT32_MAX, &d->has_top_k, &top_k, ck->path, err));
     SUAN_TRY(read_number(json, "top_p", 1e-6, 1, &d->has_top_p, &top_p, ck->path, err));
     SUAN_TRY(read_number(json, "min_p", 0, 1, &d->has_min_p, &min_p, ck->path, err));
     SUAN_TRY(read_number(json, "typical_p", 1e-6, 1, &d->has_typical_p, &typical_p, ck->path, err));
     SUAN_TRY(read_number(json, "repetition_penalty", 1e-3, 1000, &d->has_repetition_penalty, &repetition, ck->path, err));
     const json_t *sample = json_object_get(json, "do_sample");
-    SUAN_CHECK(!sample || json_is_boolean(sample), SUAN_EFORMAT, "%s/generation_config.json: do_sample is neither true nor false",
-               ck->path);
+    SUAN_CHECK(!sample || json_is_null(sample) || json_is_boolean(sample), SUAN_EFORMAT,
+               "%s/generation_config.json: do_sample is neither true nor false", ck->path);
     if (json_is_false(sample)) { /* greedy; a sampling loop without one samples at temperature 1 */
         temperature = 0;
         d->has_temperature = true;
@@ -96,7 +96,7 @@ static suan_status read_defaults(suan__sampling_defaults *d, const suan__checkpo
         d->has_temperature = true;
     }
     d->temperature = (float)temperature;
-    d->top_k = (uint32_t)top_k;
+    d->top_k = top_k < 0 ? 0 : (uint32_t)top_k; /* -1 is how some folders say "off" */
     d->top_p = (float)top_p;
     d->min_p = (float)min_p;
     d->typical_p = (float)typical_p;

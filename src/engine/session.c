@@ -38,18 +38,19 @@ static suan_status choose_context(suan_session *s, const suan_session_options *o
         if (left < have) have = left;
     }
     uint64_t for_cache = have > scratch ? have - scratch : 0;
+    char need_text[SUAN__BYTES_TEXT], scratch_text[SUAN__BYTES_TEXT], have_text[SUAN__BYTES_TEXT];
     if (o->n_ctx) {
         uint64_t need = suan__kv_bytes(hp, o->n_ctx, kv_dtype(o->kv));
         SUAN_CHECK(need <= for_cache, SUAN_ENOMEM,
-                   "a context of %u needs %.2f GiB for its cache and %.2f GiB for buffers, %.2f GiB are left; %u positions would fit",
-                   o->n_ctx, (double)need / (1 << 30), (double)scratch / (1 << 30), (double)have / (1 << 30),
+                   "a context of %u needs %s for its cache and %s for buffers, %s are left; %u positions would fit", o->n_ctx,
+                   suan__bytes_text(need_text, need), suan__bytes_text(scratch_text, scratch), suan__bytes_text(have_text, have),
                    suan__context_that_fits(hp, o->kv, for_cache, o->n_ctx));
         s->n_ctx = o->n_ctx;
         return SUAN_OK;
     }
     s->n_ctx = suan__context_that_fits(hp, o->kv, for_cache, hp->n_ctx_train);
-    SUAN_CHECK(s->n_ctx, SUAN_ENOMEM, "not even %d positions of cache fit: %.2f GiB are left, buffers take %.2f GiB", SUAN__ATTN_BLOCK,
-               (double)have / (1 << 30), (double)scratch / (1 << 30));
+    SUAN_CHECK(s->n_ctx, SUAN_ENOMEM, "not even %d positions of cache fit: %s are left, buffers take %s", SUAN__ATTN_BLOCK,
+               suan__bytes_text(have_text, have), suan__bytes_text(scratch_text, scratch));
     return SUAN_OK;
 }
 
