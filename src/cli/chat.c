@@ -204,8 +204,10 @@ static int chat_main(const cli_command *command, int argc, char **argv) {
     cli_parsed parsed = cli_parse(command, options, argc, argv, &words, 0);
     int status = cli_parsed_exit(parsed);
     if (parsed == CLI_PARSED_OK) {
+        suan_error err = {0};
         if (chat.engine.is_quiet) cli_be_quiet();
-        status = cli_model_path(command->name, chat.engine.model, &path, &is_shipped);
+        if (cli_sampling_check(&chat.sampling_options, &err) != SUAN_OK) status = cli_usage_error(command, "%s", err.message);
+        if (status == 0) status = cli_model_path(command->name, chat.engine.model, &path, &is_shipped);
         if (status == 0) status = prepare(&chat, path, system, load);
         if (status == 0) status = talk(&chat);
     }

@@ -21,13 +21,16 @@ suan_status cli_ids_parse(const char *what, const char *text, size_t n, int32_t 
     size_t capacity = n / 2 + 1, n_found = 0; /* an id and what separates it take two bytes at least */
     int32_t *found = suan__calloc(capacity, sizeof *found);
     SUAN_CHECK(found, SUAN_ENOMEM, "out of memory");
+    bool wants_id = true; /* at the beginning and behind a comma */
     for (size_t i = 0; i < n;) {
         size_t start = i;
         int64_t id = 0;
-        if (is_separator(text[i])) {
+        if (is_separator(text[i]) && !(text[i] == ',' && wants_id)) {
+            wants_id |= text[i] == ',';
             i++;
             continue;
         }
+        wants_id = false;
         while (i < n && !is_separator(text[i])) i++;
         if (!cli_parse_i64(text + start, i - start, 0, INT32_MAX, &id)) {
             suan__free(found);
@@ -35,6 +38,10 @@ suan_status cli_ids_parse(const char *what, const char *text, size_t n, int32_t 
                                  (int)(i - start < 32 ? i - start : 32), text + start, start);
         }
         found[n_found++] = (int32_t)id;
+    }
+    if (wants_id && n_found) {
+        suan__free(found);
+        return suan__fail(err, SUAN_EINVAL, "%s: there is no id behind the last comma", what);
     }
     *ids = found;
     *n_ids = n_found;
@@ -72,58 +79,57 @@ suan_status cli_chat_request(const char *system, size_t n_system, json_t *messag
     return SUAN_OK;
 }
 
-static suan_status encode_chat(const cli_prompt_options *o, const suan_model *model, const char *text, size_t n, int32_t **ids,
-                               size_t *n_ids, suan_error *err) {
+static suan_status encode_chat(const cli_prompt_options *o, cli_prompt *p, const suan_model *model, suan_error *err) {
     size_t n_system = o->system ? strlen(o->system) : 0;
     char *request = NULL;
-    SUAN_CHECK(suan__utf8_valid(text, n), SUAN_EINVAL, "the prompt is not valid UTF-8, which a chat template needs; --raw takes any bytes");
+    SUAN_CHECK(suan__utf8_valid(p->text, p->n), SUAN_EINVAL,
+               "the prompt is not valid UTF-8, which a chat template needs; --raw takes any bytes");
     SUAN_CHECK(!o->system || suan__utf8_valid(o->system, n_system), SUAN_EINVAL, "--system: not valid UTF-8");
-    json_t *messages = json_pack("[{s:s, s:o}]", "role", "user", "content", json_stringn(text, n));
+    json_t *messages = json_pack("[{s:s, s:o}]", "role", "user", "content", json_stringn(p->text, p->n));
     SUAN_CHECK(messages, SUAN_ENOMEM, "out of memory");
     suan_status status = cli_chat_request(o->system, n_system, messages, &request, err);
     json_decref(messages);
-    if (status == SUAN_OK) status = suan_model_chat_encode(model, request, strlen(request), o->now, ids, n_ids, NULL, err);
+    if (status == SUAN_OK) status = suan_model_chat_encode(model, request, strlen(request), o->now, &p->ids, &p->n_ids, NULL, err);
     free(request);
     return status;
 }
 
-static suan_status read_text(const cli_prompt_options *o, char **text, size_t *n, suan_error *err) {
-    if (o->text) {
-        *n = strlen(o->text);
-        *text = suan__strndup(o->text, *n);
-        SUAN_CHECK(*text, SUAN_ENOMEM, "out of memory");
+/* ---- the prompt */
+
+suan_status cli_prompt_read(const cli_prompt_options *o, cli_prompt *p, suan_error *err) {
+    if (o->ids) {
+        SUAN_TRY(cli_ids_parse("--prompt-ids", o->ids, strlen(o->ids), &p->ids, &p->n_ids, err));
+        SUAN_CHECK(p->n_ids > 0, SUAN_EINVAL, "--prompt-ids: there is no id: a model needs at least one token to go on from");
         return SUAN_OK;
     }
-    if (strcmp(o->file, "-") == 0) return suan__fd_slurp(STDIN_FILENO, "stdin", CLI_PROMPT_MAX_BYTES, text, n, err);
-    return suan__file_slurp(o->file, CLI_PROMPT_MAX_BYTES, text, n, err);
+    if (o->text) {
+        p->n = strlen(o->text);
+        p->text = suan__strndup(o->text, p->n);
+        SUAN_CHECK(p->text, SUAN_ENOMEM, "out of memory");
+        return SUAN_OK;
+    }
+    if (strcmp(o->file, "-") == 0) return suan__fd_slurp(STDIN_FILENO, "stdin", CLI_PROMPT_MAX_BYTES, &p->text, &p->n, err);
+    return suan__file_slurp(o->file, CLI_PROMPT_MAX_BYTES, &p->text, &p->n, err);
 }
 
-suan_status cli_prompt_make(const cli_prompt_options *o, const suan_model *model, int32_t **ids, size_t *n_ids, bool *used_template,
-                            suan_error *err) {
-    char *text = NULL;
-    size_t n = 0;
-    *ids = NULL;
-    *n_ids = 0;
-    *used_template = false;
-    if (o->ids) {
-        SUAN_TRY(cli_ids_parse("--prompt-ids", o->ids, strlen(o->ids), ids, n_ids, err));
-    } else {
-        SUAN_TRY(read_text(o, &text, &n, err));
-        *used_template = !o->is_raw && suan_model_has_chat(model);
-        suan_status status;
-        if (*used_template) {
-            status = encode_chat(o, model, text, n, ids, n_ids, err);
-        } else if (o->system) {
-            status = suan__fail(err, SUAN_EUNSUPPORTED, "--system: the model has no chat template");
-        } else {
-            const suan_tokenizer *tokenizer = suan_model_tokenizer(model);
-            unsigned flags = SUAN_TOKENIZE_ADD_SPECIAL | (o->parse_special ? SUAN_TOKENIZE_PARSE_SPECIAL : 0u);
-            status = tokenizer ? cli_text_encode(tokenizer, text, n, flags, ids, n_ids, err)
-                               : suan__fail(err, SUAN_EUNSUPPORTED, "the model has no tokenizer; it takes --prompt-ids");
-        }
-        suan__free(text);
-        SUAN_TRY(status);
-    }
-    SUAN_CHECK(*n_ids > 0, SUAN_EINVAL, "the prompt is empty: a model needs at least one token to go on from");
+static suan_status encode_raw(const cli_prompt_options *o, cli_prompt *p, const suan_model *model, suan_error *err) {
+    const suan_tokenizer *tokenizer = suan_model_tokenizer(model);
+    unsigned flags = SUAN_TOKENIZE_ADD_SPECIAL | (o->parse_special ? SUAN_TOKENIZE_PARSE_SPECIAL : 0u);
+    SUAN_CHECK(tokenizer, SUAN_EUNSUPPORTED, "the model has no tokenizer; it takes --prompt-ids");
+    SUAN_CHECK(!o->system, SUAN_EUNSUPPORTED, "--system: the model has no chat template");
+    return cli_text_encode(tokenizer, p->text, p->n, flags, &p->ids, &p->n_ids, err);
+}
+
+suan_status cli_prompt_encode(const cli_prompt_options *o, cli_prompt *p, const suan_model *model, suan_error *err) {
+    if (o->ids) return SUAN_OK;
+    p->used_template = !o->is_raw && suan_model_has_chat(model);
+    SUAN_TRY(p->used_template ? encode_chat(o, p, model, err) : encode_raw(o, p, model, err));
+    SUAN_CHECK(p->n_ids > 0, SUAN_EINVAL, "the prompt is empty: a model needs at least one token to go on from");
     return SUAN_OK;
+}
+
+void cli_prompt_fini(cli_prompt *p) {
+    suan__free(p->text);
+    suan_free(p->ids);
+    *p = (cli_prompt){0};
 }

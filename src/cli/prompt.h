@@ -18,13 +18,25 @@ typedef struct cli_prompt_options {
 /* The largest prompt that is read from a file or a pipe. */
 #define CLI_PROMPT_MAX_BYTES ((uint64_t)1 << 28)
 
-/* *ids: owned by the caller (suan_free). *used_template: whether the model's chat template was applied. */
-suan_status cli_prompt_make(const cli_prompt_options *o, const suan_model *model, int32_t **ids, size_t *n_ids, bool *used_template,
-                            suan_error *err);
+/* What the model is asked; zeroed before the first use. */
+typedef struct cli_prompt {
+    char *text; /* n bytes; NULL when ids were given */
+    size_t n;
+    int32_t *ids;
+    size_t n_ids;
+    bool used_template; /* the model's chat template was applied */
+} cli_prompt;
+
+/* Reads the text, file or ids: all that can be done, and refused, before a model is loaded. */
+suan_status cli_prompt_read(const cli_prompt_options *o, cli_prompt *p, suan_error *err);
+/* Turns what was read into ids of the model. */
+suan_status cli_prompt_encode(const cli_prompt_options *o, cli_prompt *p, const suan_model *model, suan_error *err);
+void cli_prompt_fini(cli_prompt *p);
+
 /* Text to ids with the flags of suan_tokenizer_encode. *ids: owned by the caller (suan_free). */
 suan_status cli_text_encode(const suan_tokenizer *t, const char *text, size_t n, unsigned flags, int32_t **ids, size_t *n_ids,
                             suan_error *err);
-/* "5,17,300" (commas or blanks) to ids; n bytes of text. *ids: owned by the caller (suan_free). */
+/* "5,17,300" (a comma or blanks between two) to ids; n bytes of text. *ids: owned by the caller (suan_free). */
 suan_status cli_ids_parse(const char *what, const char *text, size_t n, int32_t **ids, size_t *n_ids, suan_error *err);
 /* The request of a chat template: {"messages": [...], "add_generation_prompt": true}, NUL-terminated, owned by the caller (free). system
  * may be NULL. messages: a JSON array of {role, content}, borrowed. */

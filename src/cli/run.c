@@ -30,8 +30,7 @@ typedef struct run {
     double start, load_seconds, first_token_seconds;
     suan_model *model;
     suan_session *session;
-    int32_t *ids;
-    size_t n_ids;
+    cli_prompt prompt;
     suan_sampling sampling;
     suan_logit_bias *bias;
     cli_progress progress;
@@ -63,6 +62,8 @@ static int check_options(run_options *o, const cli_command *command, bool is_shi
     if (p->parse_special && !p->is_raw) return cli_usage_error(command, "--parse-special needs --raw");
     if (p->ids && p->is_raw) return cli_usage_error(command, "--raw is for text; --prompt-ids are taken as they are");
     if (o->engine.is_quiet) cli_be_quiet();
+    suan_error err = {0};
+    if (cli_sampling_check(&o->sampling, &err) != SUAN_OK) return cli_usage_error(command, "%s", err.message);
     if (p->text || p->file || p->ids) return 0;
     if (!isatty(STDIN_FILENO)) return cli_usage_error(command, "no prompt: give -p TEXT, -f FILE (-f - for stdin) or --prompt-ids");
     if (!is_shipped) return cli_usage_error(command, "no prompt: give -p TEXT, -f FILE or --prompt-ids");
@@ -73,15 +74,14 @@ static int check_options(run_options *o, const cli_command *command, bool is_shi
 
 static int prepare(run *r, const char *path) {
     suan_error err = {0};
-    bool used_template = false;
     double start = cli_seconds();
     int status = cli_model_open("run", &r->o->engine, path, &r->model);
     if (status == 0) status = cli_session_create("run", &r->o->engine, r->model, &r->session);
     if (status != 0) return status;
     r->load_seconds = cli_seconds() - start;
     if (cli_sampling_make(&r->o->sampling, r->model, &r->sampling, &r->bias, &err) != SUAN_OK) return cli_fail("run", &err);
-    if (cli_prompt_make(&r->o->prompt, r->model, &r->ids, &r->n_ids, &used_template, &err) != SUAN_OK) return cli_fail("run", &err);
-    if (used_template) cli_note("The model's chat template is applied; --raw leaves it out.");
+    if (cli_prompt_encode(&r->o->prompt, &r->prompt, r->model, &err) != SUAN_OK) return cli_fail("run", &err);
+    if (r->prompt.used_template) cli_note("The model's chat template is applied; --raw leaves it out.");
     return 0;
 }
 
@@ -101,7 +101,7 @@ static int generate(run *r) {
     cli_progress_init(&r->progress, "reading the prompt", CLI_UNIT_TOKENS);
     suan_session_on_progress(r->session, cli_progress_step, &r->progress);
     cli_stop_watch(r->session, false);
-    suan_status status = suan_generate(r->session, r->ids, r->n_ids, &params, &r->result, &err);
+    suan_status status = suan_generate(r->session, r->prompt.ids, r->prompt.n_ids, &params, &r->result, &err);
     cli_stop_unwatch();
     cli_progress_done(&r->progress);
     if (!r->o->is_json && cli_stdout_is_terminal() && r->last_byte && r->last_byte != '\n') cli_put("\n", 1);
@@ -111,8 +111,8 @@ static int generate(run *r) {
 
 static int report(run *r, suan_kv_type kv) {
     cli_run_report report = {.session = r->session,
-                             .prompt_ids = r->ids,
-                             .n_prompt_ids = r->n_ids,
+                             .prompt_ids = r->prompt.ids,
+                             .n_prompt_ids = r->prompt.n_ids,
                              .result = &r->result,
                              .sampling = &r->sampling,
                              .logprobs = r->o->want_logprobs ? &r->logprobs : NULL,
@@ -148,11 +148,18 @@ static int run_model(run *r, const char *path) {
     return status == 0 ? report(r, (suan_kv_type)r->o->engine.kv) : status;
 }
 
+/* The prompt is read before the model: a file that is not there must not cost the loading of one. */
+static int read_prompt(run *r, const cli_command *command) {
+    suan_error err = {0};
+    if (cli_prompt_read(&r->o->prompt, &r->prompt, &err) == SUAN_OK) return 0;
+    return err.status == SUAN_EINVAL && r->o->prompt.ids ? cli_usage_error(command, "%s", err.message) : cli_fail(command->name, &err);
+}
+
 static void run_fini(run *r) {
     suan_result_fini(&r->result);
     cli_logits_file_abort(&r->logits);
     cli_logprobs_fini(&r->logprobs);
-    suan_free(r->ids);
+    cli_prompt_fini(&r->prompt);
     suan__free(r->bias);
     suan_session_close(&r->session);
     suan_model_close(&r->model);
@@ -190,6 +197,7 @@ static int run_main(const cli_command *command, int argc, char **argv) {
         status = cli_usage_error(command, "--logprobs needs --json");
     } else if ((status = check_options(&o, command, !o.engine.model)) == 0) {
         status = cli_model_path(command->name, o.engine.model, &path, &is_shipped);
+        if (status == 0) status = read_prompt(&r, command);
         if (status == 0) status = run_model(&r, path);
     }
     run_fini(&r);

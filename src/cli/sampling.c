@@ -36,6 +36,14 @@ static suan_status read_bias(const cli_texts *texts, suan_logit_bias **bias, sua
     return SUAN_OK;
 }
 
+suan_status cli_sampling_check(const cli_sampling_options *o, suan_error *err) {
+    suan_logit_bias *bias;
+    for (size_t i = 0; i < o->stop.n; i++) SUAN_CHECK(o->stop.items[i][0], SUAN_EINVAL, "--stop: the text is empty");
+    SUAN_TRY(read_bias(&o->logit_bias, &bias, err));
+    suan__free(bias);
+    return SUAN_OK;
+}
+
 /* 53 bits, so that every reader of JSON keeps the number whole. */
 static uint64_t random_seed(void) {
     uint64_t seed = 0;

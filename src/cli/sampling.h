@@ -41,6 +41,8 @@ typedef struct cli_sampling_options {
     CLI_U64(0, "seed", &(o).value.seed, &(o).given.seed, "N", "of the random numbers; by default a new one each time, named at the end")
 /* clang-format on */
 
+/* What can be refused before a model is loaded: the words of --logit-bias and --stop. */
+suan_status cli_sampling_check(const cli_sampling_options *o, suan_error *err);
 /* generation_config.json of the model, then what was given, then a random seed if none was. *bias: owned by the caller (suan__free), and
  * borrowed by *sampling. */
 suan_status cli_sampling_make(const cli_sampling_options *o, const suan_model *model, suan_sampling *sampling, suan_logit_bias **bias,

@@ -62,10 +62,14 @@ run run -m "$seed" -f "$tmp/prompt" -n 1 --raw --json
 ok "and is taken with --raw" exits 0
 run run -m "$seed" --prompt-ids 4096 -n 1
 ok "an id outside the vocabulary exits with 1" exits 1
-for bad in "" "," 1,x 1,,-2; do
+for bad in "" "," 1,x 1,,-2 1,,2 1,2, ,1; do
     run run -m "$seed" --prompt-ids "$bad" -n 1
-    ok "the ids \"$bad\" exit with 1" exits 1
+    ok "the ids \"$bad\" exit with 2" exits 2
 done
+run run -m "$seed" --prompt-ids "0, 63" -n 1 --json
+ok "a blank behind a comma is fine" is "$(json prompt_ids)" 0,63
+run run -m "$tmp/no-model" -f "$tmp/no-prompt"
+ok "the prompt is read before the model" err_has "no-prompt"
 
 # Sampling.
 run run -m "$seed" -p "Tell me a story." -n 20 --temp 0.9 --seed 7 --json
@@ -78,7 +82,7 @@ run run -m "$seed" --prompt-ids 0,63 -n 3 --temp 0 --logit-bias 77:1000 --json
 ok "--logit-bias forces a token" is "$(json output_ids)" 77,77,77
 for bad in 77 77: :1 77:x x:1 -1:1 77:1:1; do
     run run -m "$seed" --prompt-ids 0 -n 1 --logit-bias "$bad"
-    ok "the bias $bad is refused" test "$status" -ne 0
+    ok "the bias $bad exits with 2" exits 2
 done
 run run -m "$seed" --prompt-ids "$("$JSONQ" "$seed/greedy.json" cases.1.prompt_ids)" -n 40 --temp 0 --stop "thick" --json
 ok "--stop ends the answer" is "$(json finish_reason)" stop
