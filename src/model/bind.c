@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/log.h"
 
 #define NAME_BYTES 160
 
@@ -51,6 +52,7 @@ static const suan__tensor *find(suan__binder *b, suan__names names, uint32_t lay
     format_name(b, text, names, layer, expert);
     const suan__tensor *t = text[0] ? suan__checkpoint_find(b->ck, text) : NULL;
     if (!t && !optional) b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is missing", b->ck->path, text);
+    if (t) b->used[t - b->ck->tensors] = true;
     return t;
 }
 
@@ -196,12 +198,58 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
     add_matrix(b, &jobs[1], wv_b, list, 1, hp->n_head, hp->v_dim, hp->kv_lora);
 }
 
+/* The layer that a tensor's name puts it in, -1: none. */
+static int64_t layer_of(const suan__binder *b, const char *name) {
+    const char *prefix = b->ck->kind == SUAN__CHECKPOINT_GGUF ? "blk." : "model.layers.";
+    size_t n = strlen(prefix);
+    int64_t layer = 0;
+    if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9') return -1;
+    for (const char *p = name + n; *p >= '0' && *p <= '9' && layer < 1000000; p++) layer = layer * 10 + (*p - '0');
+    return layer;
+}
+
+static bool ends_with(const char *s, const char *end) {
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && memcmp(s + n - m, end, m) == 0;
+}
+
+/* Tensors that say nothing new: tables of angles, the halves of a kv_b that is there whole, a copy of a tied head. */
+static bool is_redundant(const suan__binder *b, const char *name) {
+    static const char *const ends[] = {"rotary_emb.inv_freq", "attn_rot_embd.weight", "rope_freqs.weight", "attn_k_b.weight",
+                                       "attn_v_b.weight"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (ends_with(name, ends[i])) return true;
+    return b->hp->tied && strcmp(name, "lm_head.weight") == 0;
+}
+
+/* A tensor of the trunk that the graph does not use means that the graph is not the file's: better no answer than a wrong one. Modules behind the trunk (multi-token
+ * prediction) are known and not run here; anything else is mentioned. */
+static void check_leftovers(suan__binder *b) {
+    for (uint64_t i = 0; i < b->ck->n_tensors && b->status == SUAN_OK; i++) {
+        const char *name = b->ck->tensors[i].name;
+        int64_t layer = layer_of(b, name);
+        if (b->used[i] || is_redundant(b, name)) continue;
+        if (layer >= (int64_t)b->hp->n_layer && layer < (int64_t)b->hp->n_layer + b->hp->n_nextn) continue;
+        if (layer >= (int64_t)b->hp->n_layer)
+            b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is of layer %lld, the model has %u layers", b->ck->path, name,
+                                   (long long)layer, b->hp->n_layer);
+        else if (layer >= 0)
+            b->status = suan__fail(b->err, SUAN_EUNSUPPORTED,
+                                   "%s: tensor %s has no place in this architecture, so the answers would be wrong", b->ck->path, name);
+        else
+            suan__log_message(SUAN_LOG_WARN, "%s: tensor %s is not used", b->ck->path, name);
+    }
+}
+
 void suan__bind_model(suan__binder *b, const suan__family *family) {
     const suan__hparams *hp = b->hp;
+    b->used = take(b, b->ck->n_tensors, sizeof *b->used);
+    if (b->status != SUAN_OK) return;
     suan__bind_matrix(b, b->embd, 0, SUAN_NAMES("model.embed_tokens.weight", "token_embd.weight"), hp->n_vocab, hp->n_embd, false);
     suan__bind_vector(b, b->out_norm, 0, SUAN_NAMES("model.norm.weight", "output_norm.weight"), hp->n_embd, false);
     if (!hp->tied) suan__bind_matrix(b, b->head, 0, SUAN_NAMES("lm_head.weight", "output.weight"), hp->n_vocab, hp->n_embd, false);
     for (uint32_t i = 0; i < hp->n_layer && b->status == SUAN_OK; i++) family->bind(b, hp, &b->layers[i], i);
+    check_leftovers(b);
 }
 
 suan_status suan__model_measure(const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck, int as_type,

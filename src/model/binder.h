@@ -30,6 +30,7 @@ struct suan__binder {
     suan_status status;
     suan__vector_job *vectors, **last_vector;
     suan__matrix_job *matrices, **last_matrix;
+    bool *used; /* [n_tensors of the checkpoint] */
     uint64_t n_params, weight_bytes;
     int as_type; /* measure as if matrices were of this type; -1: as stored */
     suan__layer *layers;
