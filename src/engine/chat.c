@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "formats/json.h"
 #include "suan/template.h"
 
 /* ---- the time ---- */
@@ -81,7 +82,16 @@ static suan_status encode(const suan_tokenizer *t, const suan_rendered *r, suan_
 
 /* A template that is malformed is one: who asks for a chat is told what is wrong with it. */
 bool suan_model_has_chat(const suan_model *model) {
-    return model->chat || model->chat_error.status != SUAN_OK;
+    return model->chat || model->chat_tools || model->chat_error.status != SUAN_OK;
+}
+
+/* Some models have a template of their own for requests with tools. A request that is no JSON is for the renderer to refuse. */
+static const suan_template *template_for(const suan_model *model, const char *request, size_t n) {
+    json_t *json = NULL;
+    if (!model->chat_tools || suan__json_load(request, n, "request", &json, NULL) != SUAN_OK) return model->chat;
+    bool has_tools = json_array_size(json_object_get(json, "tools")) > 0;
+    json_decref(json);
+    return has_tools || !model->chat ? model->chat_tools : model->chat;
 }
 
 suan_status suan_model_chat_encode(const suan_model *model, const char *request, size_t n_request, const char *now, int32_t **ids,
@@ -91,13 +101,14 @@ suan_status suan_model_chat_encode(const suan_model *model, const char *request,
     if (text) *text = NULL;
     SUAN_CHECK(model->tokenizer, SUAN_EUNSUPPORTED, "%s: the model has no tokenizer, so no chat", model->path);
     SUAN_CHECK(model->chat_error.status == SUAN_OK, model->chat_error.status, "%s: %s", model->path, model->chat_error.message);
-    SUAN_CHECK(model->chat, SUAN_EUNSUPPORTED, "%s: the model has no chat template; give it a plain prompt", model->path);
+    SUAN_CHECK(model->chat || model->chat_tools, SUAN_EUNSUPPORTED, "%s: the model has no chat template; give it a plain prompt",
+               model->path);
     suan_template_time time;
     if (now) SUAN_TRY(read_time(now, &time, err));
     special_tokens special = special_tokens_of(model->tokenizer);
     suan_template_options options = {.tokens = special.tokens, .n_tokens = special.n, .now = now ? &time : NULL};
     suan_rendered rendered;
-    SUAN_TRY(suan_template_render(model->chat, request, n_request, &options, &rendered, err));
+    SUAN_TRY(suan_template_render(template_for(model, request, n_request), request, n_request, &options, &rendered, err));
     suan__ids list = {0};
     suan_status status = encode(model->tokenizer, &rendered, &list, err);
     if (status == SUAN_OK) {

@@ -18,9 +18,10 @@ typedef struct suan__sampling_defaults {
 struct suan_model {
     suan__model *graph;
     suan__pool *pool;
-    suan_tokenizer *tokenizer;  /* NULL: the files carry none */
-    struct suan_template *chat; /* NULL: no chat template, or one that is malformed: chat_error says which */
-    suan_error chat_error;      /* status SUAN_OK: the model has no template */
+    suan_tokenizer *tokenizer;        /* NULL: the files carry none */
+    struct suan_template *chat;       /* NULL: no chat template, or one that is malformed: chat_error says which */
+    struct suan_template *chat_tools; /* for requests with tools, where the model has one of its own for them */
+    suan_error chat_error;            /* status SUAN_OK: the model has no template */
     char *path;
     suan__sampling_defaults defaults; /* of generation_config.json */
     int32_t *eos_ids;                 /* config's eos_token_id where there is no tokenizer to say it */

@@ -207,14 +207,16 @@ static suan_status generate(generation *g, const int32_t *ids, size_t n_ids, sua
     if (to_the_end) max_tokens = room;
     SUAN_TRY(prepare(g, max_tokens, err));
     double begin = seconds(), middle;
-    suan_status status = feed_prompt(g, ids, n_ids, err);
+    suan_error why = {0};
+    suan_status status = feed_prompt(g, ids, n_ids, &why);
     middle = seconds();
-    if (status == SUAN_OK) status = decode(g, max_tokens, to_the_end, err);
+    if (status == SUAN_OK) status = decode(g, max_tokens, to_the_end, &why);
     if (status == SUAN_STOPPED) {
-        g->r->finish = SUAN_FINISH_CANCELLED;
-        status = SUAN_OK;
+        g->r->finish = SUAN_FINISH_CANCELLED; /* no error: *err is left alone */
+    } else if (status != SUAN_OK) {
+        if (err) *err = why;
+        return status;
     }
-    SUAN_TRY(status);
     g->r->prompt_seconds = middle - begin;
     g->r->decode_seconds = seconds() - middle;
     return flush(g, err);

@@ -156,6 +156,8 @@ static suan_status open_text(suan_model *m, const suan__checkpoint *ck, suan_err
     size_t n;
     const char *text = suan_tokenizer_chat_template(m->tokenizer, NULL, &n);
     if (text) suan_template_create(&m->chat, text, n, "chat template", &m->chat_error);
+    text = suan_tokenizer_chat_template(m->tokenizer, "tool_use", &n);
+    if (text) suan_template_create(&m->chat_tools, text, n, "chat template \"tool_use\"", &m->chat_error);
     return SUAN_OK;
 }
 
@@ -197,6 +199,7 @@ void suan_model_close(suan_model **model) {
     *model = NULL;
     if (!m) return;
     suan_template_free(m->chat);
+    suan_template_free(m->chat_tools);
     suan_tokenizer_close(&m->tokenizer);
     suan__model_free(m->graph);
     suan__pool_free(m->pool);
