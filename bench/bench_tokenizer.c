@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
     char *text, *back;
     size_t n, n_ids = 0, n_back = 0;
     double load[MAX_RUNS], encode[MAX_RUNS], decode[MAX_RUNS];
-    int runs = argc > 3 ? atoi(argv[3]) : 7;
+    int runs = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 7;
     if (argc < 3 || runs < 1 || runs > MAX_RUNS) {
         fprintf(stderr, "usage: bench_tokenizer VOCABULARY TEXT [RUNS]\n");
         return 2;

@@ -53,7 +53,7 @@ __attribute__((noinline)) bool suan__j_round(jrt *rt, double f, int64_t digits, 
     int e = (int)-digits;
     snprintf(s, sizeof s, "%.*e", 40, f);
     char *mark = strchr(s, 'e');
-    int exponent = mark ? atoi(mark + 1) : 0;
+    int exponent = mark ? (int)strtol(mark + 1, NULL, 10) : 0;
     if (exponent < e - 1) {
         *r = copysign(0.0, f);
         return true;

@@ -345,13 +345,14 @@ static void test_k07_unknown_fields_and_bad_json(void **state) {
     }
     suan_error err = {0};
     assert_int_equal(load_json("{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],[\"a\",-1.0]]}}", &err), SUAN_OK);
-    char deep[4096];
-    strcpy(deep, "{\"normalizer\":");
-    for (int i = 0; i < 60; i++) strcat(deep, "{\"type\":\"Sequence\",\"normalizers\":[");
-    strcat(deep, "{\"type\":\"NFC\"}");
-    for (int i = 0; i < 60; i++) strcat(deep, "]}");
-    strcat(deep, "," MODEL("{\"a\":0}", "[]") "}");
-    assert_int_equal(load_json(deep, &err), SUAN_ELIMIT);
+    suan__buf deep = {0};
+    suan__buf_printf(&deep, "{\"normalizer\":");
+    for (int i = 0; i < 60; i++) suan__buf_printf(&deep, "{\"type\":\"Sequence\",\"normalizers\":[");
+    suan__buf_printf(&deep, "{\"type\":\"NFC\"}");
+    for (int i = 0; i < 60; i++) suan__buf_printf(&deep, "]}");
+    suan__buf_printf(&deep, "," MODEL("{\"a\":0}", "[]") "}");
+    assert_int_equal(load_json(deep.data, &err), SUAN_ELIMIT);
+    suan__buf_fini(&deep);
 }
 
 /* ---- K-09: repeats, and vocabularies that lack bytes ---- */
