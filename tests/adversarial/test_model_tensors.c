@@ -284,12 +284,44 @@ static void test_c_06_stacked_experts(void **state) {
     folder_remove(&f);
 }
 
+/* A tensor that the graph has no place for would change what the model means. */
+static void test_tensors_without_a_place_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        bool gguf;
+        const char *name;
+        bool accepted;
+    } cases[] = {
+        {true, "blk.0.attn_q.bias", false},
+        {true, "blk.9.attn_norm.weight", false},
+        {true, "blk.1.ffn_gate_exps.scale", false},
+        {true, "rope_freqs_extra", true},
+        {false, "model.layers.1.self_attn.sinks", false},
+        {false, "model.layers.61.input_layernorm.weight", false},
+        {false, "model.layers.0.self_attn.rotary_emb.inv_freq", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        folder f;
+        folder_make(&f, "deepseek_v3", cases[i].gguf);
+        image_tensor *t = &f.im.tensors[f.im.n_tensors++];
+        *t = (image_tensor){.type = SUAN__F32, .n_dims = 1, .ne = {16, 1, 1, 1}};
+        snprintf(t->name, sizeof t->name, "%s", cases[i].name);
+        if (cases[i].accepted) {
+            suan_error err;
+            if (folder_try(&f, &err) != SUAN_OK) fail_msg("%s: refused: %s", t->name, err.message);
+        } else {
+            check_refused(&f, cases[i].name, "without a place");
+        }
+        folder_remove(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_c_05_llama_gguf),         cmocka_unit_test(test_c_05_llama_safetensors),
         cmocka_unit_test(test_c_05_deepseek_gguf),      cmocka_unit_test(test_c_05_deepseek_safetensors),
         cmocka_unit_test(test_c_06_one_expert_differs), cmocka_unit_test(test_c_06_experts_in_shards),
-        cmocka_unit_test(test_c_06_stacked_experts),
+        cmocka_unit_test(test_c_06_stacked_experts),    cmocka_unit_test(test_tensors_without_a_place_are_refused),
     };
     return cmocka_run_group_tests_name("model_tensors", tests, NULL, NULL);
 }
