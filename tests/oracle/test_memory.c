@@ -23,11 +23,10 @@
 #define MIB (UINT64_C(1) << 20)
 #define ALLOWANCE (48 * MIB) /* above weights and cache: code, tokenizer, buffers of a step */
 
-/* ---- counting
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---- */
 
 #ifndef SANITIZED
-static atomic_ulong n_calls; /* of anything that takes memory, from any thread */
+__attribute__((unused)) static atomic_ulong n_calls; /* of anything that takes memory, from any thread */
 
 /* glibc exports its own functions under these names too. */
 void *__libc_malloc(size_t n);
@@ -137,8 +136,7 @@ static void test_nothing_allocated_after_first_token(void **state) {
     assert_true(n > 0);
 }
 
-/* ---- what does not fit
- * --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- what does not fit ---- */
 
 static void count_progress(void *ctx, uint64_t done, uint64_t total) {
     (void)done, (void)total;
@@ -204,8 +202,7 @@ static void test_model_that_does_not_fit(void **state) {
     scratch_remove(&s);
 }
 
-/* ---- a fresh process
- * ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- a fresh process ---- */
 
 /* The number behind "VmHWM:" in /proc/self/status, in bytes. (ru_maxrss would count what the parent had before exec.) */
 static uint64_t peak_bytes(void) {
@@ -275,7 +272,7 @@ static int run_self(char *const *argv, char *text, size_t capacity) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-static void check_peak(const char *path, const char *n_ctx, double *most) {
+__attribute__((unused)) static void check_peak(const char *path, const char *n_ctx, double *most) {
     char text[128], *argv[] = {(char *)"test_memory", (char *)"--peak", (char *)path, (char *)n_ctx, NULL};
     unsigned long long peak = 0, expected = 0;
     if (run_self(argv, text, sizeof text) != 0) fail_msg("%s: the run failed", path);
@@ -315,8 +312,7 @@ static void test_peak(void **state) {
     print_message("%d models, at most %.1f MiB above weights and cache\n", n + 1, most);
 }
 
-/* ---- a cgroup
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- a cgroup ---- */
 
 static bool write_text(const char *dir, const char *name, const char *text) {
     char path[PATH_MAX + 64];
