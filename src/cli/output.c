@@ -28,6 +28,7 @@ void cli_output_init(void) {
         }
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit of the shell is told as a full disk is, and nothing is left of it */
 }
 
 static bool check(bool is_good) {

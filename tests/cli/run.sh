@@ -108,6 +108,9 @@ ok "--logits of a prompt alone" "$LOGITS_CHECK" "$tmp/short.safetensors" $prompt
 ok "no temporary file is left" is "$(find "$tmp" -name '.*tmp*' | wc -l)" 0
 run run -m "$seed" --prompt-ids $prompt -n 1 --temp 0 --logits "$tmp/none/logits.safetensors"
 ok "--logits into a missing folder exits with 1" exits 1
+(ulimit -f 1; "$SUAN" run -m "$seed" --prompt-ids $prompt -n 1 --temp 0 --logits "$tmp/large.safetensors" >"$tmp/out" 2>"$tmp/err"); status=$?
+ok "--logits beyond the limit of a file exits with 1" exits 1
+ok "--logits beyond the limit of a file leaves nothing" is "$(find "$tmp" -name '*large*' | wc -l)" 0
 if [ -w /dev/full ]; then
     run run -m "$seed" --prompt-ids $prompt -n 100 --ignore-eos --temp 0 --logits /dev/full
     ok "--logits on a full disk exits with 1" exits 1
