@@ -81,7 +81,8 @@ static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, 
     }
 }
 
-/* Lists of tokens by expert: slots of expert e are expert_begin[e] .. expert_begin[e + 1), tokens ascending. */
+/* Lists of tokens by expert: slots of expert e are expert_begin[e] .. expert_begin[e + 1), tokens ascending; and of the experts that have
+ * tokens. */
 static void gather_slots(suan__step *st) {
     const suan__hparams *hp = &st->model->hp;
     uint32_t n = st->n_tokens * hp->n_expert_used;
@@ -94,22 +95,9 @@ static void gather_slots(suan__step *st) {
         st->slot_of[i] = slot;
         st->slot_token[slot] = i / hp->n_expert_used;
     }
-}
-
-/* The expert of tile t when each expert with tokens has `per` tiles; *t becomes the tile inside. */
-static uint32_t expert_of_tile(const suan__step *st, uint32_t per, uint32_t *t) {
-    uint32_t e = 0;
-    for (;; e++) {
-        if (st->expert_begin[e + 1] == st->expert_begin[e]) continue;
-        if (*t < per) return e;
-        *t -= per;
-    }
-}
-
-static uint32_t experts_with_tokens(const suan__step *st) {
-    uint32_t n = 0;
-    for (uint32_t e = 0; e < st->model->hp.n_expert; e++) n += st->expert_begin[e + 1] > st->expert_begin[e];
-    return n;
+    st->n_busy = 0;
+    for (uint32_t e = 0; e < hp->n_expert; e++)
+        if (st->expert_begin[e + 1] > st->expert_begin[e]) st->busy[st->n_busy++] = e;
 }
 
 /* The activations of a weight's experts, one row a slot: in q8 rows, or f32. */
@@ -183,11 +171,10 @@ void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     gather_acts(w, want_32, want_256, !bg || !bu);
 
     slot_acts in = {st->gathered, st->q8_gather_32, st->q8_gather_256, d};
-    uint32_t experts = experts_with_tokens(st), per = panels_of(&l->gate_exps);
-    for (uint32_t t; suan__next_tile(w, experts * per, &t);) {
-        uint32_t e = expert_of_tile(st, per, &t);
-        expert_tile(w, &l->gate_exps, e, t, &in, st->gate);
-        expert_tile(w, &l->up_exps, e, t, &in, st->up);
+    uint32_t per = panels_of(&l->gate_exps);
+    for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
+        expert_tile(w, &l->gate_exps, st->busy[t / per], t % per, &in, st->gate);
+        expert_tile(w, &l->up_exps, st->busy[t / per], t % per, &in, st->up);
     }
     suan__end_op(w);
 
@@ -204,10 +191,8 @@ void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
 
     slot_acts mid = {st->gate, st->q8_32, st->q8_256, m};
     per = panels_of(&l->down_exps);
-    for (uint32_t t; suan__next_tile(w, experts * per, &t);) {
-        uint32_t e = expert_of_tile(st, per, &t);
-        expert_tile(w, &l->down_exps, e, t, &mid, st->expert_out);
-    }
+    for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);)
+        expert_tile(w, &l->down_exps, st->busy[t / per], t % per, &mid, st->expert_out);
     suan__end_op(w);
     for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) combine_token(st, l, t);
     suan__end_op(w);

@@ -56,6 +56,7 @@ static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64
     PUT(st->slot_token, slots, 1);
     PUT(st->expert_begin, (uint64_t)hp->n_expert + 1, 1);
     PUT(st->expert_fill, hp->n_expert, 1);
+    PUT(st->busy, hp->n_expert, 1);
     PUT(st->q8_gather_32, slots, suan__q8_row_bytes(hp->n_embd, 32));
     PUT(st->q8_gather_256, slots, suan__q8_row_bytes(hp->n_embd, 256));
 }

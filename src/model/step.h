@@ -45,6 +45,7 @@ struct suan__step {
     uint32_t *slot_of;                /* [T][used]: row of expert_out */
     uint32_t *expert_begin;           /* [n_expert + 1] */
     uint32_t *expert_fill;            /* [n_expert] */
+    uint32_t *busy, n_busy;           /* [n_expert]: the experts that have tokens, ascending */
     uint32_t *slot_token;             /* [T * used] */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
     size_t q8_bytes;
