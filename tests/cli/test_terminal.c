@@ -86,10 +86,16 @@ static void type(terminal *t, const char *text) {
     assert_int_equal(write(t->fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-/* Waits for the end; the exit status, or 128 + a signal. */
-static int finish(terminal *t) {
+/* Waits for the end; the exit status, or 128 + a signal. keys (NULL: none) are typed again and again: a Ctrl-D that comes while the terminal is between a line for the
+ * program and a line for the editor is lost, as it would be for a person, who presses it again. */
+static int finish_typing(terminal *t, const char *keys) {
     int status = -1;
+    int64_t next = now_ms();
     for (int64_t end = now_ms() + TIMEOUT_MS; now_ms() < end;) {
+        if (keys && now_ms() >= next) {
+            if (write(t->fd, keys, strlen(keys)) < 0) keys = NULL;
+            next = now_ms() + 500;
+        }
         pump(t, 50);
         if (waitpid(t->pid, &status, WNOHANG) == t->pid) {
             while (pump(t, 50)) {}
@@ -101,6 +107,10 @@ static int finish(terminal *t) {
     fail_msg("the program did not end; it wrote:\n%s", t->text);
     return -1;
 }
+static int finish(terminal *t) {
+    return finish_typing(t, NULL);
+}
+
 #define START(t, ...) start(t, (const char *const[]){__VA_ARGS__, NULL})
 
 static void test_terminal_chat_answers_and_remembers(void **state) {
@@ -117,8 +127,7 @@ static void test_terminal_chat_answers_and_remembers(void **state) {
     type(&t, "\n");
     expect(&t, "12 tokens");
     expect(&t, "> ");
-    type(&t, "\x04");
-    assert_int_equal(finish(&t), 0);
+    assert_int_equal(finish_typing(&t, "\x04"), 0);
     free(t.text);
     snprintf(path, sizeof path, "%s/suan/history", state_dir);
     assert_int_equal(stat(path, &st), 0);
@@ -159,8 +168,7 @@ static void test_terminal_ctrl_c_stops_an_answer_and_keeps_the_chat(void **state
     type(&t, "/set\n");
     expect(&t, "temp 0");
     expect(&t, "> ");
-    type(&t, "\x04");
-    assert_int_equal(finish(&t), 0);
+    assert_int_equal(finish_typing(&t, "\x04"), 0);
     free(t.text);
 }
 
@@ -195,8 +203,7 @@ static void test_terminal_several_lines_are_one_message(void **state) {
     type(&t, "\"\"\"\n");
     expect(&t, "4 tokens");
     expect(&t, "> ");
-    type(&t, "\x04");
-    assert_int_equal(finish(&t), 0);
+    assert_int_equal(finish_typing(&t, "\x04"), 0);
     free(t.text);
 }
 
