@@ -1,9 +1,12 @@
 /* prompt.c: prompts as ids, as text for the tokenizer, or as a message for the chat template. */
 #include "cli/prompt.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -96,6 +99,17 @@ static suan_status encode_chat(const cli_prompt_options *o, cli_prompt *p, const
 
 /* ---- the prompt */
 
+suan_status cli_slurp(const char *path, uint64_t max, char **text, size_t *n, suan_error *err) {
+    struct stat st;
+    if (strcmp(path, "-") == 0) return suan__fd_slurp(STDIN_FILENO, "stdin", max, text, n, err);
+    if (stat(path, &st) != 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))) return suan__file_slurp(path, max, text, n, err);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    SUAN_CHECK(fd >= 0, SUAN_EIO, "%s: cannot open: %s", path, strerror(errno));
+    suan_status status = suan__fd_slurp(fd, path, max, text, n, err);
+    close(fd);
+    return status;
+}
+
 suan_status cli_prompt_read(const cli_prompt_options *o, cli_prompt *p, suan_error *err) {
     if (o->ids) {
         SUAN_TRY(cli_ids_parse("--prompt-ids", o->ids, strlen(o->ids), &p->ids, &p->n_ids, err));
@@ -108,8 +122,7 @@ suan_status cli_prompt_read(const cli_prompt_options *o, cli_prompt *p, suan_err
         SUAN_CHECK(p->text, SUAN_ENOMEM, "out of memory");
         return SUAN_OK;
     }
-    if (strcmp(o->file, "-") == 0) return suan__fd_slurp(STDIN_FILENO, "stdin", CLI_PROMPT_MAX_BYTES, &p->text, &p->n, err);
-    return suan__file_slurp(o->file, CLI_PROMPT_MAX_BYTES, &p->text, &p->n, err);
+    return cli_slurp(o->file, CLI_PROMPT_MAX_BYTES, &p->text, &p->n, err);
 }
 
 static suan_status encode_raw(const cli_prompt_options *o, cli_prompt *p, const suan_model *model, suan_error *err) {

@@ -18,6 +18,10 @@ typedef struct cli_prompt_options {
 /* The largest prompt that is read from a file or a pipe. */
 #define CLI_PROMPT_MAX_BYTES ((uint64_t)1 << 28)
 
+/* The whole of a file, of a named pipe or device (as <(command) makes them), or with "-" of stdin, of at most max bytes; a NUL behind it is
+ * not counted. *text: owned by the caller (suan__free). */
+suan_status cli_slurp(const char *path, uint64_t max, char **text, size_t *n, suan_error *err);
+
 /* What the model is asked; zeroed before the first use. */
 typedef struct cli_prompt {
     char *text; /* n bytes; NULL when ids were given */

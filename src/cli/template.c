@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/prompt.h"
 #include "suan/tokenizer.h"
 
 enum { MAX_TEMPLATE_BYTES = 16 << 20, MAX_REQUEST_BYTES = 64 << 20 };
@@ -97,11 +98,7 @@ static suan_status render(const template_options *o, const char *path, suan_rend
         SUAN_TRY(parse_time(o->now, &now, err));
         options.now = &now;
     }
-    if (strcmp(o->input, "-") == 0) {
-        SUAN_TRY(suan__fd_slurp(STDIN_FILENO, "stdin", MAX_REQUEST_BYTES, &request, &n, err));
-    } else {
-        SUAN_TRY(suan__file_slurp(o->input, MAX_REQUEST_BYTES, &request, &n, err));
-    }
+    SUAN_TRY(cli_slurp(o->input, MAX_REQUEST_BYTES, &request, &n, err));
     SUAN_TRY_GOTO(open_source(&s, path, request, n, &t, err));
     options.tokens = s.tokens;
     options.n_tokens = s.n_tokens;

@@ -49,6 +49,11 @@ run run -m "$seed" -f "$tmp/prompt" -n 8 --temp 0
 ok "-f reads the same from a file" cmp "$tmp/first" "$tmp/out"
 run_in "$tmp/prompt" run -f - -n 8 --temp 0
 ok "-f - reads the same from stdin, and the shipped model is the default" cmp "$tmp/first" "$tmp/out"
+mkfifo "$tmp/fifo"
+cat "$tmp/prompt" >"$tmp/fifo" &
+run run -m "$seed" -f "$tmp/fifo" -n 8 --temp 0
+wait
+ok "and -f from a named pipe" cmp "$tmp/first" "$tmp/out"
 run run -m "$seed" -p "Who are you?" -n 4 --temp 0 --json
 ok "the chat prompt has its control tokens" is "$(json prompt_ids)" "$("$JSONQ" "$seed/greedy.json" cases.3.prompt_ids)"
 run run -m "$seed" -p "Who are you?" --system "Be brief." -n 4 --temp 0 --json

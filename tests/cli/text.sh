@@ -56,6 +56,11 @@ ok "and nothing else is said" empty "$tmp/err"
 ok "without a newline at the end" is "$(tail -c 1 "$tmp/out" | od -An -tx1 | tr -d ' ')" 3e
 run_in "$tmp/request.json" template "$seed" --input -
 ok "the request may come from stdin" is "$(cat "$tmp/out")" '<｜begin▁of▁sentence｜><｜User｜>Who are you?<｜Assistant｜>'
+mkfifo "$tmp/fifo"
+cat "$tmp/request.json" >"$tmp/fifo" &
+run template "$seed" --input "$tmp/fifo"
+wait
+ok "or from a named pipe" is "$(cat "$tmp/out")" '<｜begin▁of▁sentence｜><｜User｜>Who are you?<｜Assistant｜>'
 printf '{%% for m in messages %%}[{{ m.role }}:{{ m.content }}]{%% endfor %%}{{ strftime_now("%%Y-%%m-%%d") }}' >"$tmp/t.jinja"
 run template "$tmp/t.jinja" --input "$tmp/request.json" --now 2026-01-02T03:04:05
 ok "a template file is rendered" is "$(cat "$tmp/out")" '[user:Who are you?]2026-01-02'
