@@ -117,10 +117,6 @@ static void expert_tile(suan__worker *w, const suan__weight *weight, uint32_t e,
                       y + (size_t)begin * weight->n_rows, weight->n_rows, x + begin * ldx, ldx, (int)n, block == 0, w->scratch->expand);
 }
 
-static uint32_t panels_of(const suan__weight *w) {
-    return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
-}
-
 /* Copies each slot's activations (in every form that gate and up want) beside those of the same expert. */
 static void gather_acts(suan__worker *w, bool want_32, bool want_256, bool want_f32) {
     suan__step *st = w->st;
@@ -171,7 +167,7 @@ void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     gather_acts(w, want_32, want_256, !bg || !bu);
 
     slot_acts in = {st->gathered, st->q8_gather_32, st->q8_gather_256, d};
-    uint32_t per = panels_of(&l->gate_exps);
+    uint32_t per = suan__weight_panels(&l->gate_exps);
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
         expert_tile(w, &l->gate_exps, st->busy[t / per], t % per, &in, st->gate);
         expert_tile(w, &l->up_exps, st->busy[t / per], t % per, &in, st->up);
@@ -190,7 +186,7 @@ void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__end_op(w);
 
     slot_acts mid = {st->gate, st->q8_32, st->q8_256, m};
-    per = panels_of(&l->down_exps);
+    per = suan__weight_panels(&l->down_exps);
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);)
         expert_tile(w, &l->down_exps, st->busy[t / per], t % per, &mid, st->expert_out);
     suan__end_op(w);

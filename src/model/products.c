@@ -27,10 +27,6 @@ void suan__quantize_acts(suan__worker *w, const suan__acts *a, bool want_32, boo
     suan__end_op(w);
 }
 
-static uint32_t weight_panels(const suan__weight *w) {
-    return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
-}
-
 static void product_tile(suan__worker *w, const suan__acts *a, const suan__product *p, uint32_t slice, uint32_t panel) {
     suan__step *st = w->st;
     int block = suan__weight_block(st, p->w);
@@ -51,13 +47,13 @@ void suan__products(suan__worker *w, const suan__acts *a, const suan__product *p
         int block = suan__weight_block(w->st, products[i].w);
         want_32 |= block == 32;
         want_256 |= block == 256;
-        n_tiles += weight_panels(products[i].w) * products[i].w->n_slices;
+        n_tiles += suan__weight_panels(products[i].w) * products[i].w->n_slices;
     }
     if (want_32 || want_256) suan__quantize_acts(w, a, want_32, want_256);
     for (uint32_t t; suan__next_tile(w, n_tiles, &t);) {
         const suan__product *p = products;
-        while (t >= weight_panels(p->w) * p->w->n_slices) t -= weight_panels(p->w) * p->w->n_slices, p++;
-        product_tile(w, a, p, t / weight_panels(p->w), t % weight_panels(p->w));
+        while (t >= suan__weight_panels(p->w) * p->w->n_slices) t -= suan__weight_panels(p->w) * p->w->n_slices, p++;
+        product_tile(w, a, p, t / suan__weight_panels(p->w), t % suan__weight_panels(p->w));
     }
     suan__end_op(w);
 }

@@ -105,6 +105,10 @@ void suan__products(suan__worker *w, const suan__acts *a, const suan__product *p
 
 /* Rounds the rows of `a` into q8 rows [slice][col] of st->q8_32 / q8_256. */
 void suan__quantize_acts(suan__worker *w, const suan__acts *a, bool want_32, bool want_256);
+/* Panels of one slice. */
+static inline uint32_t suan__weight_panels(const suan__weight *w) {
+    return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
+}
 /* Whether weight wants f32 activations in this step, else its block. */
 static inline int suan__weight_block(const suan__step *st, const suan__weight *w) {
     return st->exact || w->exact ? 0 : suan__activation_block(w->type);
