@@ -65,10 +65,10 @@ const suan__hparams *suan__binder_hparams(const suan__binder *b);
 
 typedef struct suan__worker suan__worker;
 
-/* h = rms_norm(x) for all tokens. */
-void suan__part_norm(suan__worker *w, const float *norm);
-/* x += the output of the last part, then h = rms_norm(x); norm NULL: only the sum. */
+/* x += the output of the last part, then h = rms_norm(x), also rounded for the products that take it. */
 void suan__part_residual_norm(suan__worker *w, const float *norm);
+/* The end of layer i: x += the output of its last part, and h for the next layer if there is one. Every layer's function ends with it; the first finds h ready. */
+void suan__part_end_layer(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 /* h to the part's output: grouped-query attention; absorbed multi-head latent attention. */
 void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer);

@@ -60,12 +60,11 @@ void suan__bind_ffn(suan__binder *b, const suan__hparams *hp, suan__layer *l, ui
 }
 
 void suan__layer_gqa(suan__worker *w, const suan__layer *l, uint32_t i) {
-    suan__part_norm(w, l->attn_norm);
     suan__part_gqa(w, l, i);
     suan__part_residual_norm(w, l->ffn_norm);
     if (l->router.data)
         suan__part_moe(w, l, i);
     else
         suan__part_ffn(w, l);
-    suan__part_residual_norm(w, NULL);
+    suan__part_end_layer(w, l, i);
 }

@@ -211,6 +211,19 @@ static suan_status copy_name(suan__model *m, const suan__checkpoint *ck, suan_er
     return m->name ? SUAN_OK : suan__fail(err, SUAN_ENOMEM, "%s: out of memory", ck->path);
 }
 
+/* Which forms of rounded activations the products of a layer's normed input take. */
+static void note_activations(suan__model *m) {
+    for (uint32_t i = 0; i < m->hp.n_layer; i++) {
+        const suan__layer *l = &m->layers[i];
+        const suan__weight *const takers[] = {&l->wq, &l->wk, &l->wv, &l->wq_a, &l->wkv_a, &l->gate, &l->up, &l->gate_exps, &l->up_exps};
+        for (size_t k = 0; k < sizeof takers / sizeof takers[0]; k++) {
+            if (!takers[k]->data) continue;
+            m->h_wants_32 |= suan__activation_block(takers[k]->type) == 32;
+            m->h_wants_256 |= suan__activation_block(takers[k]->type) == 256;
+        }
+    }
+}
+
 suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, const suan__kernels *kernels, suan__pool *pool,
                              suan__progress_fn *progress, void *progress_ctx, suan_error *err) {
     suan_status status = SUAN_OK;
@@ -240,6 +253,7 @@ suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, co
     SUAN_TRY_GOTO(load_vectors(&b, m, err));
     SUAN_TRY_GOTO(load_matrices(&b, m, progress, progress_ctx, err));
     if (m->hp.tied) m->head = m->embd;
+    note_activations(m);
     for (suan__matrix_job *job = b.matrices; job; job = job->next) /* names outlive the checkpoint */
         if (!(job->weight->name = suan__arena_strndup(&m->arena, job->weight->name, strlen(job->weight->name))))
             SUAN_CHECK_GOTO(false, SUAN_ENOMEM, "%s: out of memory", ck->path);

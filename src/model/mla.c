@@ -30,7 +30,7 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
 
 /* Heads [h0, h0 + n) of tokens [t0, t0 + nt): transposes the queries (latent part, then rotary part), attends, leaves the weighted latents.
  */
-static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
     const suan__kv *kv = st->kv;
@@ -60,6 +60,7 @@ static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t h0, uint32_t
         float *o = st->latent_o + ((t0 + t) * (size_t)hp->n_head + h0) * lora;
         memcpy(o, w->scratch->o + t * n * lora, n * lora * sizeof *o);
         if (!st->model->kernels->all_finite(o, n * lora)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, t0 + t);
+        for (uint32_t h = 0; h < n; h++) suan__round_row_for(st, &l->wv_b, (h0 + h) * st->n_tokens + t0 + t, o + h * lora, lora);
     }
 }
 
@@ -67,8 +68,8 @@ static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t h0, uint32_t
 static void project(suan__worker *w, const suan__layer *l) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    uint32_t d = hp->n_embd, T = st->n_tokens, nq = hp->n_head * (hp->nope + hp->rope);
-    suan__acts h = {.x = st->h, .ld = d, .n_cols = T, .n_slices = 1, .k = d};
+    uint32_t T = st->n_tokens, nq = hp->n_head * (hp->nope + hp->rope);
+    suan__acts h = suan__acts_h(st);
     if (!hp->q_lora) {
         suan__products(w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
         return;
@@ -77,9 +78,10 @@ static void project(suan__worker *w, const suan__layer *l) {
     for (uint32_t t; suan__next_tile(w, T, &t);) {
         float *q_a = st->q_a + (size_t)t * hp->q_lora;
         st->model->kernels->rms_norm(q_a, q_a, l->q_a_norm, hp->q_lora, hp->inner_eps);
+        suan__round_row_for(st, &l->wq_b, t, q_a, hp->q_lora);
     }
     suan__end_op(w);
-    suan__acts a = {.x = st->q_a, .ld = hp->q_lora, .n_cols = T, .n_slices = 1, .k = hp->q_lora};
+    suan__acts a = suan__acts_rounded(st, (suan__acts){.x = st->q_a, .ld = hp->q_lora, .n_cols = T, .n_slices = 1, .k = hp->q_lora});
     suan__products(w, &a, (suan__product[]){{&l->wq_b, st->q, nq, 0}}, 1);
 }
 
@@ -97,10 +99,11 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
     for (uint32_t i; suan__next_tile(w, strips * parts, &i);) {
         uint32_t t0 = i / parts * tokens, h0 = i % parts * heads;
-        attend_tile(w, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
+        attend_tile(w, l, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
     }
     suan__end_op(w);
-    suan__acts u = {.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora};
+    suan__acts u = suan__acts_rounded(
+        st, (suan__acts){.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora});
     suan__products(w, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);
     suan__acts a = {.x = st->att, .ld = (size_t)H * hp->v_dim, .n_cols = T, .n_slices = 1, .k = H * hp->v_dim};
     suan__products(w, &a, (suan__product[]){{&l->wo, st->out, hp->n_embd, 0}}, 1);

@@ -100,7 +100,8 @@ typedef struct suan__model {
     suan__weight embd; /* [n_vocab, n_embd]; rows are expanded one by one, and it is the head of a tied model */
     suan__weight head; /* [n_vocab, n_embd]; data is embd's when tied */
     float *out_norm;
-    unsigned char *pages; /* all packed weights */
+    bool h_wants_32, h_wants_256; /* whether products of a layer's normed input take activations in blocks of 32, of 256 */
+    unsigned char *pages;         /* all packed weights */
     size_t pages_bytes;
     uint64_t n_params;
 } suan__model;

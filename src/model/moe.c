@@ -105,6 +105,7 @@ typedef struct slot_acts {
     const float *f32;
     const unsigned char *q8_32, *q8_256;
     uint32_t k;
+    bool is_shared; /* one row for all slots */
 } slot_acts;
 
 static void expert_tile(suan__worker *w, const suan__weight *weight, uint32_t e, uint32_t panel, const slot_acts *a, float *y) {
@@ -114,7 +115,8 @@ static void expert_tile(suan__worker *w, const suan__weight *weight, uint32_t e,
     size_t ldx = block ? suan__q8_row_bytes(a->k, (size_t)block) : a->k * sizeof(float);
     const unsigned char *x = block == 32 ? a->q8_32 : block == 256 ? a->q8_256 : (const unsigned char *)a->f32;
     suan__matmul_tile(st->model->kernels, weight->type, weight->data + e * weight->slice_bytes, weight->n_rows, a->k, panel,
-                      y + (size_t)begin * weight->n_rows, weight->n_rows, x + begin * ldx, ldx, (int)n, block == 0, w->scratch->expand);
+                      y + (size_t)begin * weight->n_rows, weight->n_rows, x + (a->is_shared ? 0 : begin * ldx), ldx, (int)n, block == 0,
+                      w->scratch->expand);
 }
 
 /* Copies each slot's activations (in every form that gate and up want) beside those of the same expert. */
@@ -124,15 +126,15 @@ static void gather_acts(suan__worker *w, bool want_32, bool want_256, bool want_
     size_t row_32 = suan__q8_row_bytes(d, 32), row_256 = suan__q8_row_bytes(d, 256);
     for (uint32_t i; suan__next_tile(w, n, &i);) {
         size_t t = st->slot_token[i];
-        if (want_32) memcpy(st->q8_gather_32 + i * row_32, st->q8_32 + t * row_32, row_32);
-        if (want_256) memcpy(st->q8_gather_256 + i * row_256, st->q8_256 + t * row_256, row_256);
+        if (want_32) memcpy(st->q8_gather_32 + i * row_32, st->h_32 + t * row_32, row_32);
+        if (want_256) memcpy(st->q8_gather_256 + i * row_256, st->h_256 + t * row_256, row_256);
         if (want_f32) memcpy(st->gathered + (size_t)i * d, st->h + t * d, d * sizeof(float));
     }
     suan__end_op(w);
 }
 
-/* out = sum over the token's experts, ascending, of weight * expert, from +0; then the shared expert (already in `shared`) is added. */
-static void combine_token(suan__step *st, const suan__layer *l, uint32_t t) {
+/* out = sum over the token's experts, ascending, of weight * expert, from +0; then the shared expert (in out already) is added. */
+void suan__combine_experts(suan__step *st, const suan__layer *l, uint32_t t) {
     const suan__hparams *hp = &st->model->hp;
     const suan__kernels *kn = st->model->kernels;
     size_t d = hp->n_embd;
@@ -146,50 +148,54 @@ static void combine_token(suan__step *st, const suan__layer *l, uint32_t t) {
     memcpy(out, y, d * sizeof *y);
 }
 
-void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+/* The shared expert's gate and up with the router, then its activation with the routing of tokens, then its down while one thread lists the tokens by expert. */
+static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    const suan__kernels *kn = st->model->kernels;
-    uint32_t d = hp->n_embd, m = hp->n_ff_exp;
-    if (l->gate.data) suan__part_ffn(w, l); /* the shared expert, into out */
-    suan__acts h = {.x = st->h, .ld = d, .n_cols = st->n_tokens, .n_slices = 1, .k = d};
-    suan__products(w, &h, (suan__product[]){{&l->router, st->router, hp->n_expert, 0}}, 1);
-    for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) route_token(st, l, i_layer, t);
+    uint32_t n = l->gate.n_rows, T = st->n_tokens, n_shared = l->gate.data ? suan__swiglu_tiles(T, n) : 0;
+    suan__acts h = suan__acts_h(st);
+    suan__product products[] = {{&l->router, st->router, hp->n_expert, 0}, {&l->gate, st->gate, n, 0}, {&l->up, st->up, n, 0}};
+    suan__products(w, &h, products, l->gate.data ? 3 : 1);
+    for (uint32_t t; suan__next_tile(w, T + n_shared, &t);) {
+        if (t < T)
+            route_token(st, l, i_layer, t);
+        else
+            suan__swiglu_tile(w, &l->down, n, t - T);
+    }
     suan__end_op(w);
     if (w->i_thread == 0) gather_slots(st);
-    int bg = suan__weight_block(st, &l->gate_exps), bu = suan__weight_block(st, &l->up_exps);
-    bool want_32 = bg == 32 || bu == 32, want_256 = bg == 256 || bu == 256;
-    /* ends with the barrier behind gather_slots too */
-    if (want_32 || want_256)
-        suan__quantize_acts(w, &h, want_32, want_256);
-    else
+    if (!l->gate.data) {
         suan__end_op(w);
-    gather_acts(w, want_32, want_256, !bg || !bu);
+        return;
+    }
+    suan__acts g = suan__acts_rounded(st, (suan__acts){.x = st->gate, .ld = n, .n_cols = T, .n_slices = 1, .k = n});
+    suan__products(w, &g, (suan__product[]){{&l->down, st->out, hp->n_embd, 0}}, 1);
+}
 
-    slot_acts in = {st->gathered, st->q8_gather_32, st->q8_gather_256, d};
+/* What is left in out and expert_out is put together at the end of the layer. */
+void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+    suan__step *st = w->st;
+    uint32_t d = st->model->hp.n_embd, m = st->model->hp.n_ff_exp;
+    route_and_share(w, l, i_layer);
+    int bg = suan__weight_block(st, &l->gate_exps), bu = suan__weight_block(st, &l->up_exps);
+    /* A single token's experts all take the same row. */
+    slot_acts in = {st->h, st->h_32, st->h_256, d, st->n_tokens == 1};
+    if (!in.is_shared) {
+        gather_acts(w, bg == 32 || bu == 32, bg == 256 || bu == 256, !bg || !bu);
+        in = (slot_acts){st->gathered, st->q8_gather_32, st->q8_gather_256, d, false};
+    }
     uint32_t per = suan__weight_panels(&l->gate_exps);
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
         expert_tile(w, &l->gate_exps, st->busy[t / per], t % per, &in, st->gate);
         expert_tile(w, &l->up_exps, st->busy[t / per], t % per, &in, st->up);
     }
     suan__end_op(w);
-
-    uint32_t n = st->n_tokens * hp->n_expert_used;
-    int bd = suan__weight_block(st, &l->down_exps);
-    size_t row = bd ? suan__q8_row_bytes(m, (size_t)bd) : 0;
-    for (uint32_t i; suan__next_tile(w, n, &i);) {
-        float *g = st->gate + (size_t)i * m;
-        kn->swiglu(g, g, st->up + (size_t)i * m, m);
-        if (bd == 32) kn->quantize_q8_32(st->q8_32 + i * row, g, m);
-        if (bd == 256) kn->quantize_q8_256(st->q8_256 + i * row, g, m);
-    }
+    for (uint32_t t; suan__next_tile(w, suan__swiglu_tiles(st->n_tokens * st->model->hp.n_expert_used, m), &t);)
+        suan__swiglu_tile(w, &l->down_exps, m, t);
     suan__end_op(w);
-
-    slot_acts mid = {st->gate, st->q8_32, st->q8_256, m};
+    slot_acts mid = {st->gate, st->q8_32, st->q8_256, m, false};
     per = suan__weight_panels(&l->down_exps);
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);)
         expert_tile(w, &l->down_exps, st->busy[t / per], t % per, &mid, st->expert_out);
-    suan__end_op(w);
-    for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) combine_token(st, l, t);
     suan__end_op(w);
 }

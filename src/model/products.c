@@ -1,6 +1,8 @@
 /* products.c: matrix products of a step: activations rounded once, tiles of panels handed out. */
 #include "model/step.h"
 
+#include <string.h>
+
 bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile) {
     *tile = atomic_fetch_add_explicit(&w->st->counter[w->op % 3], 1, memory_order_relaxed);
     return *tile < n_tiles;
@@ -14,17 +16,51 @@ void suan__end_op(suan__worker *w) {
     w->op++;
 }
 
-void suan__quantize_acts(suan__worker *w, const suan__acts *a, bool want_32, bool want_256) {
+static void round_row(const suan__step *st, unsigned char *q8, const float *x, size_t k, int block) {
+    (block == 32 ? st->model->kernels->quantize_q8_32 : st->model->kernels->quantize_q8_256)(q8, x, k);
+}
+
+static void round_acts(suan__worker *w, const suan__acts *a, bool want_32, bool want_256) {
     suan__step *st = w->st;
-    const suan__kernels *kn = st->model->kernels;
     size_t row_32 = suan__q8_row_bytes(a->k, 32), row_256 = suan__q8_row_bytes(a->k, 256);
-    uint32_t n = a->n_cols * a->n_slices;
-    for (uint32_t t; suan__next_tile(w, n, &t);) {
+    for (uint32_t t; suan__next_tile(w, a->n_cols * a->n_slices, &t);) {
         const float *x = a->x + t % a->n_cols * a->ld + t / a->n_cols * a->slice_ld;
-        if (want_32) kn->quantize_q8_32(st->q8_32 + t * row_32, x, a->k);
-        if (want_256) kn->quantize_q8_256(st->q8_256 + t * row_256, x, a->k);
+        if (want_32) round_row(st, st->q8_32 + t * row_32, x, a->k, 32);
+        if (want_256) round_row(st, st->q8_256 + t * row_256, x, a->k, 256);
     }
     suan__end_op(w);
+}
+
+/* Rounds values [at, at + n) (whole blocks, at most SUAN__PIECE) of a row of k into their places in its q8 row. */
+static void round_piece(suan__worker *w, unsigned char *q8_row, const float *x, size_t k, size_t at, size_t n, int block) {
+    size_t b = (size_t)block, per_sum = block == 32 ? 32 : 16;
+    unsigned char *q8 = w->scratch->q8;
+    round_row(w->st, q8, x, n, block);
+    memcpy(q8_row + at, q8, n);
+    memcpy(q8_row + suan__q8_d_offset(k) + at / b * sizeof(float), q8 + suan__q8_d_offset(n), n / b * sizeof(float));
+    memcpy(q8_row + suan__q8_sum_offset(k, b) + at / per_sum * sizeof(int16_t), q8 + suan__q8_sum_offset(n, b),
+           n / per_sum * sizeof(int16_t));
+}
+
+void suan__round_row_for(suan__step *st, const suan__weight *weight, uint32_t i, const float *x, size_t k) {
+    int block = suan__weight_block(st, weight);
+    if (block) round_row(st, (block == 32 ? st->q8_32 : st->q8_256) + i * suan__q8_row_bytes(k, (size_t)block), x, k, block);
+}
+
+uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width) {
+    return n_rows * ((width + SUAN__PIECE - 1) / SUAN__PIECE);
+}
+
+void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t tile) {
+    suan__step *st = w->st;
+    uint32_t pieces = (width + SUAN__PIECE - 1) / SUAN__PIECE, begin = tile % pieces * SUAN__PIECE,
+             n = width - begin < SUAN__PIECE ? width - begin : SUAN__PIECE;
+    size_t row = tile / pieces;
+    float *g = st->gate + row * width + begin;
+    st->model->kernels->swiglu(g, g, st->up + row * width + begin, n);
+    int block = suan__weight_block(st, down);
+    if (block)
+        round_piece(w, (block == 32 ? st->q8_32 : st->q8_256) + row * suan__q8_row_bytes(width, (size_t)block), g, width, begin, n, block);
 }
 
 static void product_tile(suan__worker *w, const suan__acts *a, const suan__product *p, uint32_t slice, uint32_t panel) {
@@ -34,7 +70,8 @@ static void product_tile(suan__worker *w, const suan__acts *a, const suan__produ
     size_t ldx = a->ld * sizeof(float);
     if (block) {
         ldx = suan__q8_row_bytes(a->k, (size_t)block);
-        x = (block == 32 ? st->q8_32 : st->q8_256) + (size_t)slice * a->n_cols * ldx;
+        const unsigned char *made = block == 32 ? a->q8_32 : a->q8_256;
+        x = (made ? made : block == 32 ? st->q8_32 : st->q8_256) + (size_t)slice * a->n_cols * ldx;
     }
     suan__matmul_tile(st->model->kernels, p->w->type, p->w->data + slice * p->w->slice_bytes, p->w->n_rows, a->k, panel,
                       p->y + slice * p->slice_ldy, p->ldy, x, ldx, (int)a->n_cols, block == 0, w->scratch->expand);
@@ -45,11 +82,11 @@ void suan__products(suan__worker *w, const suan__acts *a, const suan__product *p
     uint32_t n_tiles = 0;
     for (int i = 0; i < n; i++) {
         int block = suan__weight_block(w->st, products[i].w);
-        want_32 |= block == 32;
-        want_256 |= block == 256;
+        want_32 |= block == 32 && !a->q8_32;
+        want_256 |= block == 256 && !a->q8_256;
         n_tiles += suan__weight_panels(products[i].w) * products[i].w->n_slices;
     }
-    if (want_32 || want_256) suan__quantize_acts(w, a, want_32, want_256);
+    if (want_32 || want_256) round_acts(w, a, want_32, want_256);
     for (uint32_t t; suan__next_tile(w, n_tiles, &t);) {
         const suan__product *p = products;
         while (t >= suan__weight_panels(p->w) * p->w->n_slices) t -= suan__weight_panels(p->w) * p->w->n_slices, p++;

@@ -6,6 +6,8 @@
 
 #include "base/checked.h"
 
+#define FINITE_PIECE 16384 /* logits that one tile looks at */
+
 /* ---- buffers ---- */
 
 /* One pass over all buffers: with base NULL it only adds up. */
@@ -40,6 +42,7 @@ static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratc
     PUT(sc->m, SUAN__ATTN_ROWS, 1);
     PUT(sc->sum, SUAN__ATTN_ROWS, 1);
     PUT(sc->k_row, hp->head_dim, 1);
+    PUT(sc->q8, suan__q8_row_bytes(SUAN__PIECE, 32), 1);
 }
 
 static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
@@ -84,6 +87,8 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
     PUT(st->x, T, hp->n_embd);
     PUT(st->h, T, hp->n_embd);
     PUT(st->out, T, hp->n_embd);
+    PUT(st->h_32, T, suan__q8_row_bytes(hp->n_embd, 32));
+    PUT(st->h_256, T, suan__q8_row_bytes(hp->n_embd, 256));
     PUT(st->cos, T, hp->n_rot / 2);
     PUT(st->sin, T, hp->n_rot / 2);
     PUT(st->q, T, H * qk);
@@ -194,6 +199,7 @@ static void run_layers(void *ctx, int i_thread, int n_threads) {
         embed(st, t);
         suan__rope_table(st->cos + (size_t)t * hp->n_rot / 2, st->sin + (size_t)t * hp->n_rot / 2, hp->rope_freq, hp->n_rot / 2,
                          (int64_t)st->pos0 + t, (float)hp->rope_factor);
+        suan__first_norm(st, t);
     }
     suan__end_op(&w);
     for (uint32_t i = 0; i < hp->n_layer && !st->stopped; i++) st->model->family->layer(&w, &st->model->layers[i], i);
@@ -209,8 +215,13 @@ static void run_head(void *ctx, int i_thread, int n_threads) {
     suan__end_op(&w);
     suan__acts h = {.x = st->h, .ld = d, .n_cols = st->n_logit_rows, .n_slices = 1, .k = (uint32_t)d};
     suan__products(&w, &h, (suan__product[]){{&m->head, st->logits, v, 0}}, 1);
-    for (uint32_t t; suan__next_tile(&w, st->n_logit_rows, &t);)
-        if (!m->kernels->all_finite(st->logits + t * v, v)) suan__step_fault(st, SUAN__FAULT_LOGITS, m->hp.n_layer, st->logit_row0 + t);
+    uint32_t pieces = (uint32_t)((v + FINITE_PIECE - 1) / FINITE_PIECE);
+    for (uint32_t i; suan__next_tile(&w, st->n_logit_rows * pieces, &i);) {
+        uint32_t t = i / pieces;
+        size_t begin = (size_t)(i % pieces) * FINITE_PIECE, n = v - begin < FINITE_PIECE ? v - begin : FINITE_PIECE;
+        if (!m->kernels->all_finite(st->logits + t * v + begin, n))
+            suan__step_fault(st, SUAN__FAULT_LOGITS, m->hp.n_layer, st->logit_row0 + t);
+    }
     suan__end_op(&w);
 }
 

@@ -10,6 +10,7 @@
 #include "model/family.h"
 
 #define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
+#define SUAN__PIECE 1024    /* values of a row that one tile rounds */
 #define SUAN__ATTN_ROWS 32  /* query rows (tokens x heads of a group) that attention takes together */
 
 /* Buffers of one thread. */
@@ -19,7 +20,8 @@ typedef struct suan__thread_scratch {
     float *s;      /* [rows][256] scores */
     float *o, *o2; /* [rows][value width] */
     float *m, *sum;
-    float *k_row; /* [head_dim] */
+    float *k_row;      /* [head_dim] */
+    unsigned char *q8; /* a piece of a q8 row: SUAN__PIECE values */
 } suan__thread_scratch;
 
 /* T: tokens of a step at most; used: experts a token. Where the sizes come from: place() in step.c. */
@@ -47,6 +49,7 @@ struct suan__step {
     uint32_t *expert_fill;            /* [n_expert] */
     uint32_t *busy, n_busy;           /* [n_expert]: the experts that have tokens, ascending */
     uint32_t *slot_token;             /* [T * used] */
+    unsigned char *h_32, *h_256;      /* h rounded, [T] q8 rows; what the model does not take is not filled */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
     size_t q8_bytes;
     float *logits; /* [LOGIT_ROWS][n_vocab] */
@@ -90,7 +93,14 @@ typedef struct suan__acts {
     const float *x;
     size_t ld, slice_ld;
     uint32_t n_cols, n_slices, k;
+    const unsigned char *q8_32, *q8_256; /* their q8 rows [slice][col] where they are made already; NULL: not yet */
 } suan__acts;
+
+/* The normed input of a layer's parts. */
+static inline suan__acts suan__acts_h(const suan__step *st) {
+    uint32_t d = st->model->hp.n_embd;
+    return (suan__acts){.x = st->h, .ld = d, .n_cols = st->n_tokens, .n_slices = 1, .k = d, .q8_32 = st->h_32, .q8_256 = st->h_256};
+}
 
 /* One product: y[i_col * ldy + i_slice * slice_ldy + row] = W[slice] x. All slices of the weight are used. */
 typedef struct suan__product {
@@ -99,16 +109,28 @@ typedef struct suan__product {
     size_t ldy, slice_ldy;
 } suan__product;
 
-/* Quantises the activations where the weights want it, then computes n products of the same activations. Two operations (one when nothing
- * is quantised). */
+/* Rounds the activations where the weights want it and they are not yet, then computes n products of the same activations: two operations, or one. */
 void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n);
 
-/* Rounds the rows of `a` into q8 rows [slice][col] of st->q8_32 / q8_256. */
-void suan__quantize_acts(suan__worker *w, const suan__acts *a, bool want_32, bool want_256);
 /* Panels of one slice. */
 static inline uint32_t suan__weight_panels(const suan__weight *w) {
     return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
 }
+/* out = silu(gate) * up for n_rows rows of `width`, in place of gate, rounded into st->q8_* for `down`; as tiles [0, suan__swiglu_tiles()) of an operation. */
+uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width);
+void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t tile);
+/* Activations whose q8 rows stand in st->q8_32 and st->q8_256. */
+static inline suan__acts suan__acts_rounded(const suan__step *st, suan__acts a) {
+    a.q8_32 = st->q8_32;
+    a.q8_256 = st->q8_256;
+    return a;
+}
+/* Rounds a whole row of k values into row i of st->q8_32 or st->q8_256, as `weight` takes it. */
+void suan__round_row_for(suan__step *st, const suan__weight *weight, uint32_t i, const float *x, size_t k);
+/* h of token t for the first layer. */
+void suan__first_norm(const suan__step *st, uint32_t t);
+/* The mixture's sum of token t, into out (which holds the shared expert's output). */
+void suan__combine_experts(suan__step *st, const suan__layer *l, uint32_t t);
 /* Whether weight wants f32 activations in this step, else its block. */
 static inline int suan__weight_block(const suan__step *st, const suan__weight *w) {
     return st->exact || w->exact ? 0 : suan__activation_block(w->type);
