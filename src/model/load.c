@@ -206,8 +206,7 @@ static suan_status copy_name(suan__model *m, const suan__checkpoint *ck, suan_er
     while (end > path + 1 && end[-1] == '/') end--;
     const char *begin = end;
     while (begin > path && begin[-1] != '/') begin--;
-    m->name = s.n ? suan__arena_strndup(&m->arena, s.data, s.n < 255 ? (size_t)s.n : 255)
-                  : suan__arena_strndup(&m->arena, begin, (size_t)(end - begin));
+    m->name = s.n ? suan__arena_strndup(&m->arena, s.data, (size_t)s.n) : suan__arena_strndup(&m->arena, begin, (size_t)(end - begin));
     return m->name ? SUAN_OK : suan__fail(err, SUAN_ENOMEM, "%s: out of memory", ck->path);
 }
 
