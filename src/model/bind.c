@@ -43,6 +43,15 @@ static void format_name(const suan__binder *b, char text[NAME_BYTES], suan__name
     text[0] = 0;
     if (format) snprintf(text, NAME_BYTES, format, layer, expert);
 }
+
+static char *gguf_name(suan__binder *b, suan__names names, uint32_t layer) {
+    char text[NAME_BYTES];
+    int n = snprintf(text, sizeof text, names.gguf, layer);
+    char *name = suan__arena_strndup(b->arena, text, n > 0 && n < NAME_BYTES ? (size_t)n : 0);
+    if (!name && b->status == SUAN_OK)
+        b->status = suan__fail(b->err, SUAN_ENOMEM, "%s: out of memory for the list of tensors", b->ck->path);
+    return name;
+}
 #pragma GCC diagnostic pop
 
 /* The tensor of a name; NULL and a failure unless it is optional. */
@@ -58,6 +67,7 @@ static const suan__tensor *find(suan__binder *b, suan__names names, uint32_t lay
 
 bool suan__binder_has(const suan__binder *b, uint32_t layer, suan__names names) {
     char text[NAME_BYTES];
+    if (b->is_invented) return false;
     format_name(b, text, names, layer, 0);
     return text[0] && suan__checkpoint_find(b->ck, text);
 }
@@ -75,6 +85,36 @@ static void check_shape(suan__binder *b, const suan__tensor *t, uint64_t ne0, ui
                    (unsigned long long)ne2, (unsigned long long)ne1, (unsigned long long)ne0);
 }
 
+/* The tensor of a name in the shape it must have: found and checked, or made up when there are hyperparameters only. */
+static const suan__tensor *expect(suan__binder *b, suan__names names, uint32_t layer, uint32_t expert, bool optional, uint64_t ne0,
+                                  uint64_t ne1, uint64_t ne2) {
+    if (!b->is_invented) {
+        const suan__tensor *found = find(b, names, layer, expert, optional);
+        if (found) check_shape(b, found, ne0, ne1, ne2);
+        return found;
+    }
+    suan__tensor *t = take(b, 1, sizeof *t);
+    const char *name = gguf_name(b, names, layer);
+    if (b->status != SUAN_OK) return NULL;
+    *t = (suan__tensor){.name = name, .type = SUAN__F32, .n_dims = ne2 > 1 ? 3 : ne1 > 1 ? 2 : 1, .ne = {ne0, ne1, ne2, 1}};
+    return t;
+}
+
+/* Puts a tensor into the plan, if one is made; the caller fills in what is special about it. */
+static suan__plan_tensor *record(suan__binder *b, suan__names names, uint32_t layer, const suan__tensor *const *sources, uint32_t n_sources,
+                                 int n_dims, uint64_t ne0, uint64_t ne1, uint64_t ne2) {
+    if (!b->plan || b->status != SUAN_OK) return NULL;
+    suan__plan_tensor *p = take(b, 1, sizeof *p);
+    const char *name = gguf_name(b, names, layer);
+    if (b->status != SUAN_OK) return NULL;
+    *p = (suan__plan_tensor){
+        .name = name, .n_dims = n_dims, .ne = {ne0, ne1, ne2, 1}, .sources = sources, .n_sources = n_sources, .is_matrix = n_dims > 1};
+    *b->last_plan = p;
+    b->last_plan = &p->next;
+    b->plan->n_tensors++;
+    return p;
+}
+
 static void check_type(suan__binder *b, const suan__tensor *t) {
     bool float_only = t->type == SUAN__F64; /* would have to be rounded */
     if (b->status == SUAN_OK && (float_only || !suan__dequantize_known(t->type)))
@@ -83,9 +123,8 @@ static void check_type(suan__binder *b, const suan__tensor *t) {
 }
 
 void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional) {
-    const suan__tensor *t = find(b, names, layer, 0, optional);
+    const suan__tensor *t = expect(b, names, layer, 0, optional, n, 1, 1);
     if (!t) return;
-    check_shape(b, t, n, 1, 1);
     if (b->status == SUAN_OK && t->type != SUAN__F32 && t->type != SUAN__F16 && t->type != SUAN__BF16)
         b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F32, F16 or BF16", b->ck->path, t->name,
                                suan__dtype_get(t->type)->name);
@@ -95,6 +134,7 @@ void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names n
     *b->last_vector = job;
     b->last_vector = &job->next;
     b->n_params += n;
+    record(b, names, layer, &job->tensor, 1, 1, n, 1, 1);
 }
 
 /* What a packed matrix takes; also fills the weight. */
@@ -126,9 +166,8 @@ static void add_matrix(suan__binder *b, suan__matrix_job *job, suan__weight *w, 
 }
 
 void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, bool exact) {
-    const suan__tensor *t = find(b, names, layer, 0, false);
+    const suan__tensor *t = expect(b, names, layer, 0, false, n_cols, n_rows, 1);
     if (!t) return;
-    check_shape(b, t, n_cols, n_rows, 1);
     check_type(b, t);
     suan__matrix_job *job = take(b, 1, sizeof *job);
     const suan__tensor **list = take(b, 1, sizeof *list);
@@ -136,18 +175,19 @@ void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__n
     list[0] = t;
     w->exact = exact;
     add_matrix(b, job, w, list, 1, 1, n_rows, n_cols);
+    suan__plan_tensor *p = record(b, names, layer, list, 1, 2, n_cols, n_rows, 1);
+    if (p) p->is_matrix = !exact;
 }
 
 void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_expert, uint32_t n_rows,
                         uint32_t n_cols) {
-    bool stacked = b->ck->kind == SUAN__CHECKPOINT_GGUF;
+    bool stacked = b->ck->kind == SUAN__CHECKPOINT_GGUF || b->is_invented;
     uint32_t n_tensors = stacked ? 1 : n_expert;
     suan__matrix_job *job = take(b, 1, sizeof *job);
     const suan__tensor **list = take(b, n_tensors, sizeof *list);
     if (b->status != SUAN_OK) return;
     for (uint32_t e = 0; e < n_tensors && b->status == SUAN_OK; e++) {
-        if (!(list[e] = find(b, names, layer, e, false))) return;
-        check_shape(b, list[e], n_cols, n_rows, stacked ? n_expert : 1);
+        if (!(list[e] = expect(b, names, layer, e, false, n_cols, n_rows, stacked ? n_expert : 1))) return;
         check_type(b, list[e]);
         if (b->status == SUAN_OK && list[e]->type != list[0]->type)
             b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is of type %s, but %s is of type %s", b->ck->path, list[e]->name,
@@ -156,6 +196,7 @@ void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__
     if (b->status != SUAN_OK) return;
     job->slice_rows = stacked ? n_rows : 0;
     add_matrix(b, job, w, list, n_tensors, n_expert, n_rows, n_cols);
+    record(b, names, layer, list, n_tensors, 3, n_cols, n_rows, n_expert);
 }
 
 /* One part of GGUF's split kv_b: three dimensions {n_cols, n_rows, n_head}, or the older flat form {n_cols, n_rows * n_head}. */
@@ -182,10 +223,9 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
         bind_heads(b, wv_b, layer, v_b, hp->n_head, hp->v_dim, hp->kv_lora);
         return;
     }
-    const suan__tensor *t = find(b, whole, layer, 0, false);
-    if (!t) return;
     uint32_t per_head = hp->nope + hp->v_dim;
-    check_shape(b, t, hp->kv_lora, (uint64_t)hp->n_head * per_head, 1);
+    const suan__tensor *t = expect(b, whole, layer, 0, false, hp->kv_lora, (uint64_t)hp->n_head * per_head, 1);
+    if (!t) return;
     check_type(b, t);
     suan__matrix_job *jobs = take(b, 2, sizeof *jobs);
     const suan__tensor **list = take(b, 1, sizeof *list);
@@ -196,6 +236,16 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
     jobs[1].row_begin = hp->nope;
     add_matrix(b, &jobs[0], wk_b, list, 1, hp->n_head, hp->kv_lora, hp->nope);
     add_matrix(b, &jobs[1], wv_b, list, 1, hp->n_head, hp->v_dim, hp->kv_lora);
+    if (!b->split_kv_b) {
+        record(b, whole, layer, list, 1, 2, hp->kv_lora, (uint64_t)hp->n_head * per_head, 1);
+        return;
+    }
+    suan__plan_tensor *keys = record(b, k_b, layer, list, 1, 3, hp->nope, hp->kv_lora, hp->n_head);
+    suan__plan_tensor *values = record(b, v_b, layer, list, 1, 3, hp->kv_lora, hp->v_dim, hp->n_head);
+    if (!values) return;
+    keys->part = SUAN__PLAN_KEYS;
+    values->part = SUAN__PLAN_VALUES;
+    keys->head_rows = values->head_rows = per_head;
 }
 
 /* The layer that a tensor's name puts it in, -1: none. */

@@ -3,6 +3,7 @@
 #define SUAN_MODEL_BINDER_H
 
 #include "model/family.h"
+#include "model/plan.h"
 
 typedef struct suan__vector_job {
     struct suan__vector_job *next;
@@ -33,6 +34,10 @@ struct suan__binder {
     bool *used; /* [n_tensors of the checkpoint] */
     uint64_t n_params, weight_bytes;
     int as_type; /* measure as if matrices were of this type; -1: as stored */
+    /* Recording what is bound under GGUF's names (plan.h); plan NULL: not asked for. */
+    suan__plan *plan;
+    suan__plan_tensor **last_plan;
+    bool is_invented, split_kv_b;
     suan__layer *layers;
     suan__weight *embd, *head;
     float **out_norm;

@@ -82,6 +82,7 @@ struct suan__family {
     const char *name;               /* for people */
     const char *const *model_types; /* config.json's model_type; NULL at the end */
     const char *gguf_arch;          /* general.architecture */
+    bool gguf_interleaves;          /* GGUF's rows of q and k are interleaved where Hugging Face's are half-split */
     void (*read)(suan__reader *r, suan__hparams *hp);
     void (*bind)(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
     void (*layer)(suan__worker *w, const suan__layer *l, uint32_t i_layer);

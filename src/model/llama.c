@@ -41,6 +41,7 @@ const suan__family suan__family_llama = {
     .name = "Llama",
     .model_types = (const char *const[]){"llama", "mistral", NULL},
     .gguf_arch = "llama",
+    .gguf_interleaves = true,
     .read = read_llama,
     .bind = bind_llama,
     .layer = suan__layer_gqa,
