@@ -14,10 +14,10 @@ ok "an unknown SUAN_CPU is an error" exits 1
 
 run --help
 ok "--help exits with 0" exits 0
-for command in run chat inspect tokenize template; do
+for command in run chat inspect convert tokenize template; do
     ok "--help tells of $command" grep -q "^  $command " "$tmp/out"
 done
-for command in run chat inspect tokenize template; do
+for command in run chat inspect convert tokenize template; do
     run "$command" --help
     ok "$command --help exits with 0" exits 0
     ok "$command --help begins with the usage" is "$(head -n 1 "$tmp/out" | cut -d ' ' -f 1-3)" "usage: suan $command"
@@ -59,6 +59,9 @@ bad "a word that is no option" run -p x hello
 bad "--system with --raw" run -p x --raw --system y
 bad "--logprobs without --json" run -p x --logprobs 2
 bad "threads of 0" run -p x --threads 0
+bad "convert of one word" convert a
+bad "--random with two words" convert a b --random --shape qwen3-8b
+bad "--layers without --random" convert a b --layers 1
 bad "inspect of two models" inspect a b
 bad "--tensor without --out" inspect x --tensor y
 bad "template without a model" template --input x

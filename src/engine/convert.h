@@ -1,0 +1,49 @@
+/* convert.h: what the files of the converter share: a list of tensors to write, each cut into pieces that threads make ready one by one. */
+#ifndef SUAN_ENGINE_CONVERT_H
+#define SUAN_ENGINE_CONVERT_H
+
+#include "formats/checkpoint.h"
+#include "model/plan.h"
+
+/* One tensor of the output. */
+typedef struct suan__convert_tensor {
+    const char *name;
+    int n_dims;
+    uint64_t ne[SUAN__MAX_DIMS];
+    suan__dtype type;                   /* as it is written */
+    const suan__tensor *const *sources; /* see plan.h; unused when values or random */
+    uint32_t n_sources;
+    const float *values;
+    suan__plan_part part;
+    uint32_t head_rows, n_rot;
+    bool is_random, is_ones; /* is_ones: F32 ones */
+    uint64_t random_rows;    /* what random weights take as the length of a row */
+    uint64_t key;            /* of the random bits */
+    uint64_t n_values, n_bytes;
+    uint64_t piece_values, n_pieces; /* values of a piece (the last of a source may have fewer), pieces of the tensor */
+} suan__convert_tensor;
+
+/* Buffers of one thread. */
+typedef struct suan__convert_scratch {
+    unsigned char *raw; /* source bytes */
+    float *x, *y;       /* expanded; transposed */
+} suan__convert_scratch;
+
+/* Fills n_values, n_bytes and the pieces. SUAN_ERANGE: too large. */
+suan_status suan__convert_cut(suan__convert_tensor *t, suan_error *err);
+/* What one piece of it needs: bytes of raw, floats of x, of y, and bytes of output. */
+void suan__convert_needs(const suan__convert_tensor *t, size_t *raw, size_t *x, size_t *y, size_t *out);
+/* Makes piece i ready: *n_out bytes at out. */
+suan_status suan__convert_piece(const suan__checkpoint *ck, const suan__convert_tensor *t, uint64_t i, const suan__convert_scratch *s,
+                                unsigned char *out, size_t *n_out, suan_error *err);
+
+/* ---- types ---- */
+
+/* The type that suan_convert_type calls by this name; SUAN_EINVAL lists the names. */
+suan_status suan__convert_type_find(const char *name, suan__dtype *type, suan_error *err);
+/* The type in which rows of k values are written when `type` is asked for. */
+suan__dtype suan__convert_type_for(suan__dtype type, uint64_t k);
+/* general.file_type of a file whose matrices are mostly of this type, as llama.cpp numbers them. */
+uint32_t suan__convert_file_type(suan__dtype type);
+
+#endif
