@@ -245,7 +245,7 @@ static suan_status set_tokenizer(inspection *in, suan_error *err) {
 static void set_memory(inspection *in, uint64_t weight_bytes, uint32_t n_ctx) {
     const suan__hparams *hp = &in->hp;
     if (n_ctx == 0) n_ctx = hp->n_ctx_train;
-    uint64_t scratch = suan__scratch_bytes(hp, CHUNK < n_ctx ? CHUNK : n_ctx, suan__threads_default());
+    uint64_t scratch = suan__scratch_bytes(hp, CHUNK < n_ctx ? CHUNK : n_ctx, n_ctx, suan__threads_default());
     uint64_t f16 = suan__kv_bytes(hp, n_ctx, SUAN__F16), f32 = suan__kv_bytes(hp, n_ctx, SUAN__F32);
     json_t *o = suan__report_object(&in->report), *kv = suan__report_object(&in->report), *kv_1k = suan__report_object(&in->report),
            *total = suan__report_object(&in->report);

@@ -46,7 +46,7 @@ static suan_status check_memory(const suan__checkpoint *ck, const suan_model_opt
     if (o->memory_bytes && o->memory_bytes < p.have) p.have = o->memory_bytes;
     p.n_ctx = o->n_ctx ? o->n_ctx : hp.n_ctx_train < MIN_CONTEXT ? hp.n_ctx_train : MIN_CONTEXT;
     p.cache = suan__kv_bytes(&hp, p.n_ctx, kv_dtype(o->kv));
-    p.buffers = suan__scratch_bytes(&hp, suan__session_chunk(0), n_threads);
+    p.buffers = suan__scratch_bytes(&hp, suan__session_chunk(0), p.n_ctx, n_threads);
     SUAN_CHECK_GOTO(!__builtin_add_overflow(p.weights, p.cache, &p.need) && !__builtin_add_overflow(p.need, p.buffers, &p.need),
                     SUAN_ERANGE, "%s: a cache of %u positions is larger than any memory", ck->path, p.n_ctx);
     if (p.need > p.have) {

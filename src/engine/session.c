@@ -32,7 +32,8 @@ uint32_t suan__context_that_fits(const suan__hparams *hp, suan_kv_type kv, uint6
 
 static suan_status choose_context(suan_session *s, const suan_session_options *o, suan_error *err) {
     const suan__hparams *hp = &s->model->graph->hp;
-    uint64_t have = suan__memory_available(), scratch = suan__scratch_bytes(hp, s->chunk, suan__pool_n_threads(s->model->pool));
+    uint32_t most = o->n_ctx ? o->n_ctx : hp->n_ctx_train;
+    uint64_t have = suan__memory_available(), scratch = suan__scratch_bytes(hp, s->chunk, most, suan__pool_n_threads(s->model->pool));
     if (s->model->memory_bytes) {
         uint64_t used = s->model->graph->pages_bytes, left = s->model->memory_bytes > used ? s->model->memory_bytes - used : 0;
         if (left < have) have = left;
@@ -48,7 +49,7 @@ static suan_status choose_context(suan_session *s, const suan_session_options *o
         s->n_ctx = o->n_ctx;
         return SUAN_OK;
     }
-    s->n_ctx = suan__context_that_fits(hp, o->kv, for_cache, hp->n_ctx_train);
+    s->n_ctx = suan__context_that_fits(hp, o->kv, for_cache, most);
     SUAN_CHECK(s->n_ctx, SUAN_ENOMEM, "not even %d positions of cache fit: %s are left, buffers take %s", SUAN__ATTN_BLOCK,
                suan__bytes_text(have_text, have), suan__bytes_text(scratch_text, scratch));
     return SUAN_OK;
@@ -72,7 +73,7 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     SUAN_TRY_GOTO(choose_context(s, o, err));
     if (s->chunk > s->n_ctx) s->chunk = s->n_ctx;
     SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, kv_dtype(o->kv), err));
-    SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, s->chunk, err));
+    SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, s->chunk, s->n_ctx, err));
     SUAN_TRY_GOTO(suan__sampler_create(&s->sampler, model->graph->hp.n_vocab, err));
     s->ids = suan__calloc(s->n_ctx, sizeof *s->ids);
     SUAN_CHECK_GOTO(s->ids, SUAN_ENOMEM, "out of memory for the ids of %u positions", s->n_ctx);

@@ -18,4 +18,16 @@ typedef struct suan__attn_source {
  * [d][SUAN__ATTN_ROWS]. The result, divided by the sum, is left in scratch->o [rows][dv]. */
 void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_tokens, uint32_t n_head, uint32_t pos);
 
+/* A single token over a long cache: its blocks are spread over the threads, kept apart, and merged in increasing order afterwards: the same operations in the same order for
+ * every output. Whether it pays (and fits into the buffers) for n_tiles tiles. */
+bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles);
+/* Blocks that the present (last) position sees. */
+static inline uint32_t suan__attention_blocks(const suan__step *st) {
+    return (st->pos0 + st->n_tokens - 1) / SUAN__ATTN_BLOCK + 1;
+}
+/* Block `block` for the single token's heads [h0, h0 + n), queries in scratch->q as above. */
+void suan__attend_split(suan__worker *w, const suan__attn_source *src, uint32_t h0, uint32_t n, uint32_t block);
+/* Merges the blocks of head h into o [dv]. */
+void suan__attend_merge(suan__worker *w, uint32_t h, float *o, int dv);
+
 #endif

@@ -63,13 +63,10 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     }
 }
 
-/* Heads [h0, h0 + n) of tokens [t0, t0 + nt), all of key/value head g. */
-static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
-    suan__step *st = w->st;
-    const suan__hparams *hp = &st->model->hp;
+static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint32_t g) {
     const suan__kv *kv = st->kv;
-    size_t hd = hp->head_dim, size = kv->type == SUAN__F32 ? 4 : 2, head_bytes = kv->n_ctx * hd * size;
-    suan__attn_source src = {
+    size_t hd = st->model->hp.head_dim, size = kv->type == SUAN__F32 ? 4 : 2, head_bytes = kv->n_ctx * hd * size;
+    return (suan__attn_source){
         .k = kv->k + i_layer * kv->k_layer_bytes + g * head_bytes,
         .v = kv->v + i_layer * kv->v_layer_bytes + g * head_bytes,
         .k_block_bytes = SUAN__ATTN_BLOCK * hd * size,
@@ -78,14 +75,68 @@ static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t 
         .d = (int)hd,
         .dv = (int)hd,
     };
-    for (uint32_t t = 0; t < nt; t++)
-        memcpy(w->scratch->q + t * n * hd, st->q + ((t0 + t) * (size_t)hp->n_head + h0) * hd, n * hd * sizeof(float));
+}
+
+/* Heads [h0, h0 + n) of tokens [t0, t0 + nt), all of key/value head g. */
+static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    suan__step *st = w->st;
+    size_t hd = st->model->hp.head_dim, H = st->model->hp.n_head;
+    suan__attn_source src = source_of(st, i_layer, g);
+    for (uint32_t t = 0; t < nt; t++) memcpy(w->scratch->q + t * n * hd, st->q + ((t0 + t) * H + h0) * hd, n * hd * sizeof(float));
     suan__attend(w, &src, nt, n, st->pos0 + t0);
     for (uint32_t t = 0; t < nt; t++) {
-        float *o = st->att + ((t0 + t) * (size_t)hp->n_head + h0) * hd;
+        float *o = st->att + ((t0 + t) * H + h0) * hd;
         memcpy(o, w->scratch->o + t * n * hd, n * hd * sizeof(float));
         if (!st->model->kernels->all_finite(o, n * hd)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, t0 + t);
     }
+}
+
+/* Up to ATTN_ROWS rows of one key/value head make a tile: `heads` heads of its group, in `parts` parts. */
+typedef struct tiling {
+    uint32_t group, heads, parts;
+} tiling;
+
+static void part_of(const tiling *g, uint32_t i, uint32_t *kv_head, uint32_t *h0, uint32_t *n) {
+    uint32_t first = i % g->parts * g->heads;
+    *kv_head = i / g->parts;
+    *h0 = *kv_head * g->group + first;
+    *n = g->group - first < g->heads ? g->group - first : g->heads;
+}
+
+/* The attention of a single token, block by block. */
+static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uint32_t n_tiles) {
+    suan__step *st = w->st;
+    size_t hd = st->model->hp.head_dim;
+    uint32_t blocks = suan__attention_blocks(st), kv_head, h0, n;
+    for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i);) {
+        part_of(g, i / blocks, &kv_head, &h0, &n);
+        suan__attn_source src = source_of(st, i_layer, kv_head);
+        memcpy(w->scratch->q, st->q + h0 * hd, n * hd * sizeof(float));
+        suan__attend_split(w, &src, h0, n, i % blocks);
+    }
+    suan__end_op(w);
+    for (uint32_t h; suan__next_tile(w, st->model->hp.n_head, &h);) {
+        suan__attend_merge(w, h, st->att + h * hd, (int)hd);
+        if (!st->model->kernels->all_finite(st->att + h * hd, hd)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, 0);
+    }
+    suan__end_op(w);
+}
+
+static void attend_all(suan__worker *w, uint32_t i_layer) {
+    const suan__hparams *hp = &w->st->model->hp;
+    uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS, T = w->st->n_tokens;
+    tiling g = {group, heads, (group + heads - 1) / heads};
+    uint32_t n_tiles = hp->n_head_kv * g.parts, tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens, kv_head, h0, n;
+    if (suan__attention_splits(w, n_tiles)) {
+        attend_split(w, i_layer, &g, n_tiles);
+        return;
+    }
+    for (uint32_t i; suan__next_tile(w, strips * n_tiles, &i);) {
+        uint32_t t0 = i / n_tiles * tokens;
+        part_of(&g, i % n_tiles, &kv_head, &h0, &n);
+        attend_tile(w, i_layer, kv_head, h0, n, t0, T - t0 < tokens ? T - t0 : tokens);
+    }
+    suan__end_op(w);
 }
 
 void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
@@ -97,16 +148,7 @@ void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
         w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wk, st->kv_new, nkv, 0}, {&l->wv, st->kv_new + (size_t)T * nkv, nkv, 0}}, 3);
     for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
     suan__end_op(w);
-    /* A tile: up to ATTN_ROWS rows of one key/value head. */
-    uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS,
-             parts = (group + heads - 1) / heads;
-    uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
-    for (uint32_t i; suan__next_tile(w, strips * hp->n_head_kv * parts, &i);) {
-        uint32_t strip = i / (hp->n_head_kv * parts), g = i / parts % hp->n_head_kv, part = i % parts;
-        uint32_t t0 = strip * tokens, h0 = part * heads, n = group - h0 < heads ? group - h0 : heads;
-        attend_tile(w, i_layer, g, g * group + h0, n, t0, T - t0 < tokens ? T - t0 : tokens);
-    }
-    suan__end_op(w);
+    attend_all(w, i_layer);
     suan__acts a = {.x = st->att, .ld = nq, .n_cols = T, .n_slices = 1, .k = nq};
     suan__products(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
 }

@@ -28,15 +28,11 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_F16 : SUAN__FAULT_CACHE, i_layer, t);
 }
 
-/* Heads [h0, h0 + n) of tokens [t0, t0 + nt): transposes the queries (latent part, then rotary part), attends, leaves the weighted latents.
- */
-static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
-    suan__step *st = w->st;
-    const suan__hparams *hp = &st->model->hp;
+static suan__attn_source source_of(const suan__step *st, uint32_t i_layer) {
     const suan__kv *kv = st->kv;
-    size_t width = hp->head_dim, lora = hp->kv_lora, qk = hp->nope + hp->rope, size = kv->type == SUAN__F32 ? 4 : 2;
+    size_t width = st->model->hp.head_dim, size = kv->type == SUAN__F32 ? 4 : 2;
     const unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
-    suan__attn_source src = {
+    return (suan__attn_source){
         .k = layer,
         .v = layer,
         .k_block_bytes = SUAN__ATTN_BLOCK * width * size,
@@ -44,10 +40,17 @@ static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer,
         .ldv = width,
         .ldk = width,
         .d = (int)width,
-        .dv = (int)lora,
+        .dv = (int)st->model->hp.kv_lora,
     };
+}
+
+/* The queries of heads [h0, h0 + n) of tokens [t0, t0 + nt), transposed: latent part, then rotary part. */
+static void transpose_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    const suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    size_t lora = hp->kv_lora, qk = hp->nope + hp->rope;
     float *qt = w->scratch->q;
-    memset(qt, 0, width * SUAN__ATTN_ROWS * sizeof *qt);
+    memset(qt, 0, hp->head_dim * SUAN__ATTN_ROWS * sizeof *qt);
     for (uint32_t t = 0; t < nt; t++)
         for (uint32_t h = 0; h < n; h++) {
             size_t token_head = (t0 + t) * (size_t)hp->n_head + h0 + h, r = t * n + h;
@@ -55,13 +58,61 @@ static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer,
             for (size_t j = 0; j < lora; j++) qt[j * SUAN__ATTN_ROWS + r] = latent[j];
             for (size_t j = 0; j < hp->rope; j++) qt[(lora + j) * SUAN__ATTN_ROWS + r] = pe[j];
         }
+}
+
+/* The weighted latent of a token's head is there: looked at, and rounded for the product that unfolds it. */
+static void finish_latent(suan__step *st, const suan__layer *l, uint32_t i_layer, uint32_t t, uint32_t h) {
+    size_t lora = st->model->hp.kv_lora;
+    const float *o = st->latent_o + ((size_t)t * st->model->hp.n_head + h) * lora;
+    if (!st->model->kernels->all_finite(o, lora)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, t);
+    suan__round_row_for(st, &l->wv_b, h * st->n_tokens + t, o, lora);
+}
+
+/* Heads [h0, h0 + n) of tokens [t0, t0 + nt). */
+static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    suan__step *st = w->st;
+    size_t lora = st->model->hp.kv_lora;
+    suan__attn_source src = source_of(st, i_layer);
+    transpose_queries(w, h0, n, t0, nt);
     suan__attend(w, &src, nt, n, st->pos0 + t0);
     for (uint32_t t = 0; t < nt; t++) {
-        float *o = st->latent_o + ((t0 + t) * (size_t)hp->n_head + h0) * lora;
-        memcpy(o, w->scratch->o + t * n * lora, n * lora * sizeof *o);
-        if (!st->model->kernels->all_finite(o, n * lora)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, t0 + t);
-        for (uint32_t h = 0; h < n; h++) suan__round_row_for(st, &l->wv_b, (h0 + h) * st->n_tokens + t0 + t, o + h * lora, lora);
+        memcpy(st->latent_o + ((t0 + t) * (size_t)st->model->hp.n_head + h0) * lora, w->scratch->o + t * n * lora,
+               n * lora * sizeof(float));
+        for (uint32_t h = 0; h < n; h++) finish_latent(st, l, i_layer, t0 + t, h0 + h);
     }
+}
+
+/* The attention of a single token, block by block. */
+static void attend_split(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t heads, uint32_t n_tiles) {
+    suan__step *st = w->st;
+    uint32_t blocks = suan__attention_blocks(st), H = st->model->hp.n_head;
+    suan__attn_source src = source_of(st, i_layer);
+    for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i);) {
+        uint32_t h0 = i / blocks * heads, n = H - h0 < heads ? H - h0 : heads;
+        transpose_queries(w, h0, n, 0, 1);
+        suan__attend_split(w, &src, h0, n, i % blocks);
+    }
+    suan__end_op(w);
+    for (uint32_t h; suan__next_tile(w, H, &h);) {
+        suan__attend_merge(w, h, st->latent_o + (size_t)h * st->model->hp.kv_lora, src.dv);
+        finish_latent(st, l, i_layer, 0, h);
+    }
+    suan__end_op(w);
+}
+
+static void attend_all(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+    uint32_t H = w->st->model->hp.n_head, T = w->st->n_tokens, heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS,
+             parts = (H + heads - 1) / heads;
+    uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
+    if (suan__attention_splits(w, parts)) {
+        attend_split(w, l, i_layer, heads, parts);
+        return;
+    }
+    for (uint32_t i; suan__next_tile(w, strips * parts, &i);) {
+        uint32_t t0 = i / parts * tokens, h0 = i % parts * heads;
+        attend_tile(w, l, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
+    }
+    suan__end_op(w);
 }
 
 /* Queries and the new latent rows of all tokens. */
@@ -95,13 +146,7 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__acts nope = {.x = st->q, .ld = (size_t)H * qk, .slice_ld = qk, .n_cols = T, .n_slices = H, .k = hp->nope};
     suan__products(w, &nope, (suan__product[]){{&l->wk_b, st->latent_q, (size_t)H * lora, lora}}, 1);
 
-    uint32_t heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS, parts = (H + heads - 1) / heads;
-    uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
-    for (uint32_t i; suan__next_tile(w, strips * parts, &i);) {
-        uint32_t t0 = i / parts * tokens, h0 = i % parts * heads;
-        attend_tile(w, l, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
-    }
-    suan__end_op(w);
+    attend_all(w, l, i_layer);
     suan__acts u = suan__acts_rounded(
         st, (suan__acts){.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora});
     suan__products(w, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);

@@ -122,7 +122,7 @@ suan_status suan__model_measure(const suan__family *family, const suan__hparams 
                                 uint64_t *weight_bytes, uint64_t *n_params, suan_error *err);
 /* Bytes of cache for n_ctx positions, and of the buffers of a session; UINT64_MAX when 64 bits cannot hold them. */
 uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv);
-uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, int n_threads);
+uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, uint32_t n_ctx, int n_threads);
 
 /* ---- loading ---- */
 
@@ -148,9 +148,9 @@ void suan__kv_free(suan__kv *kv);
 
 /* ---- a step ---- */
 
-/* Buffers for steps of up to max_tokens tokens, made once a session. */
+/* Buffers for steps of up to max_tokens tokens in a cache of n_ctx positions, made once a session. */
 typedef struct suan__step suan__step;
-suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, suan_error *err);
+suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, uint32_t n_ctx, suan_error *err);
 void suan__step_free(suan__step *step);
 
 /* Rows of logits: f(ctx, i_row, logits [n_vocab]) is called on the calling thread, in order; other than 0 stops with SUAN_STOPPED. */

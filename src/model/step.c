@@ -81,7 +81,18 @@ static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
     return n;
 }
 
-static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, int n_threads) {
+/* Blocks of a long cache are kept apart for one token, up to this many positions: as much memory as one layer's cache at most. */
+#define SPLIT_POSITIONS 65536
+
+static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint32_t n_ctx, int n_threads) {
+    uint64_t blocks = ((uint64_t)(n_ctx < SPLIT_POSITIONS ? n_ctx : SPLIT_POSITIONS) + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK;
+    st->split_blocks = n_threads > 1 ? (uint32_t)blocks : 0;
+    PUT(st->split_o, (uint64_t)hp->n_head * st->split_blocks, hp->kv_lora ? hp->kv_lora : hp->head_dim);
+    PUT(st->split_m, hp->n_head, st->split_blocks);
+    PUT(st->split_sum, hp->n_head, st->split_blocks);
+}
+
+static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
     uint64_t H = hp->n_head, qk = hp->kv_lora ? hp->nope + hp->rope : hp->head_dim, dv = hp->kv_lora ? hp->v_dim : hp->head_dim;
     uint64_t ff = hp->n_ff;
     PUT(st->x, T, hp->n_embd);
@@ -108,22 +119,23 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
     st->q8_bytes = (size_t)q8_bytes(hp, T);
     PUT(st->q8_32, st->q8_bytes, 1);
     PUT(st->q8_256, st->q8_bytes, 1);
+    place_split(l, hp, st, n_ctx, n_threads);
     PUT(st->logits, SUAN__LOGIT_ROWS, hp->n_vocab);
     PUT(st->threads, (uint64_t)n_threads, 1);
     suan__thread_scratch none;
     for (int i = 0; i < n_threads; i++) place_thread(l, hp, l->base ? &st->threads[i] : &none);
 }
 
-uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, int n_threads) {
+uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, uint32_t n_ctx, int n_threads) {
     layout l = {0};
     suan__step none;
-    place(&l, hp, &none, chunk, n_threads);
+    place(&l, hp, &none, chunk, n_ctx, n_threads);
     return l.overflow ? UINT64_MAX : l.at;
 }
 
-suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, suan_error *err) {
+suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, uint32_t n_ctx, suan_error *err) {
     int n_threads = suan__pool_n_threads(model->pool);
-    uint64_t bytes = suan__scratch_bytes(&model->hp, max_tokens, n_threads);
+    uint64_t bytes = suan__scratch_bytes(&model->hp, max_tokens, n_ctx, n_threads);
     *step = NULL;
     suan__step *st = suan__calloc(1, sizeof *st);
     SUAN_CHECK(st, SUAN_ENOMEM, "out of memory for a session");
@@ -138,7 +150,7 @@ suan_status suan__step_create(suan__step **step, const suan__model *model, uint3
     st->max_tokens = max_tokens;
     st->pages_bytes = (size_t)bytes;
     layout l = {.base = st->pages};
-    place(&l, &model->hp, st, max_tokens, n_threads);
+    place(&l, &model->hp, st, max_tokens, n_ctx, n_threads);
     *step = st;
     return SUAN_OK;
 }

@@ -52,7 +52,9 @@ struct suan__step {
     unsigned char *h_32, *h_256;      /* h rounded, [T] q8 rows; what the model does not take is not filled */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
     size_t q8_bytes;
-    float *logits; /* [LOGIT_ROWS][n_vocab] */
+    uint32_t split_blocks;                /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
+    float *split_o, *split_m, *split_sum; /* [H][split_blocks][width of a value], [H][split_blocks] both */
+    float *logits;                        /* [LOGIT_ROWS][n_vocab] */
     uint32_t logit_row0, n_logit_rows;
     suan__thread_scratch *threads;
     unsigned char *pages;
