@@ -3,7 +3,7 @@
 #   gcc       release build of gcc, all tests
 #   clang     clang, every warning an error (nothing is run)
 #   sanitize  gcc with the address and undefined behaviour sanitizers, all tests
-#   arm       64-bit Arm under qemu, every warning of gcc an error: all tests of the library, kernels and whole models' bits among them
+#   arm       64-bit Arm under qemu, every warning of gcc an error: the tests of what may differ by processor, whole models' bits among them
 # Logs lie in the build folders. Exit status 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
