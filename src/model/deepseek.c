@@ -121,13 +121,7 @@ static void bind_deepseek(suan__binder *b, const suan__hparams *hp, suan__layer 
 }
 
 static void layer_deepseek(suan__worker *w, const suan__layer *l, uint32_t i) {
-    suan__part_mla(w, l, i);
-    suan__part_residual_norm(w, l->ffn_norm);
-    if (l->router.data)
-        suan__part_moe(w, l, i);
-    else
-        suan__part_ffn(w, l);
-    suan__part_end_layer(w, l, i);
+    suan__layer_standard(w, l, i, suan__part_mla);
 }
 
 const suan__family suan__family_deepseek_v2 = {

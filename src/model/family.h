@@ -91,7 +91,10 @@ struct suan__family {
 extern const suan__family suan__family_llama, suan__family_qwen2, suan__family_qwen3, suan__family_qwen3_moe, suan__family_deepseek_v2,
     suan__family_deepseek_v3;
 
-/* What the families with a standard transformer layer share: norm, GQA, residual, norm, FFN or MoE, residual. */
+/* What the families with a standard transformer layer share: tensors of grouped-query attention, of the network behind it, and the layer itself: attention, residual, norm,
+ * network or mixture, residual. */
+typedef void suan__attention_fn(suan__worker *w, const suan__layer *l, uint32_t i_layer);
+void suan__layer_standard(suan__worker *w, const suan__layer *l, uint32_t i_layer, suan__attention_fn *attention);
 void suan__bind_gqa(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
 void suan__bind_ffn(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
 void suan__layer_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer);

@@ -1,4 +1,4 @@
-/* gqa_family.c: what families with a standard transformer layer share: their tensors and the order of the parts. */
+/* layer.c: what families with a standard transformer layer share: their tensors and the order of the parts. */
 #include "model/binder.h"
 
 void suan__bind_gqa(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
@@ -59,12 +59,16 @@ void suan__bind_ffn(suan__binder *b, const suan__hparams *hp, suan__layer *l, ui
         bind_dense(b, l, i, hp->n_embd, hp->n_ff);
 }
 
-void suan__layer_gqa(suan__worker *w, const suan__layer *l, uint32_t i) {
-    suan__part_gqa(w, l, i);
+void suan__layer_standard(suan__worker *w, const suan__layer *l, uint32_t i, suan__attention_fn *attention) {
+    attention(w, l, i);
     suan__part_residual_norm(w, l->ffn_norm);
     if (l->router.data)
         suan__part_moe(w, l, i);
     else
         suan__part_ffn(w, l);
     suan__part_end_layer(w, l, i);
+}
+
+void suan__layer_gqa(suan__worker *w, const suan__layer *l, uint32_t i) {
+    suan__layer_standard(w, l, i, suan__part_gqa);
 }
