@@ -21,7 +21,7 @@
 /* Two threads, or the first number of SUAN_TEST_THREADS (emulators: 1). */
 static inline int test_threads(void) {
     const char *text = getenv("SUAN_TEST_THREADS");
-    int n = text ? atoi(text) : 2;
+    int n = text ? (int)strtol(text, NULL, 10) : 2;
     return n >= 1 && n <= 64 ? n : 1;
 }
 

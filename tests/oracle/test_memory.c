@@ -375,7 +375,7 @@ static void test_model_that_does_not_fit_into_a_cgroup(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 4 && strcmp(argv[1], "--peak") == 0) return peak_main(argv[2], (uint32_t)atoi(argv[3]));
+    if (argc == 4 && strcmp(argv[1], "--peak") == 0) return peak_main(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));
     if (argc == 4 && strcmp(argv[1], "--cgroup") == 0) {
         FILE *f = fopen(argv[3], "w");
         bool joined = f && fprintf(f, "%d\n", (int)getpid()) > 0;
