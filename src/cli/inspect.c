@@ -67,6 +67,8 @@ static int inspect_main(const cli_command *command, int argc, char **argv) {
     int status = cli_parsed_exit(parsed);
     if (parsed == CLI_PARSED_OK && !o.tensor != !o.out) {
         status = cli_usage_error(command, "--tensor NAME and --out FILE belong together");
+    } else if (parsed == CLI_PARSED_OK && o.out && strcmp(o.out, "-") == 0) {
+        status = cli_usage_error(command, "--out needs a file");
     } else if (parsed == CLI_PARSED_OK && o.tensor && (o.is_json || o.all_tensors || o.n_ctx)) {
         status = cli_usage_error(command, "--tensor writes a file; --json, --tensors and -c are for the description");
     } else if (parsed == CLI_PARSED_OK) {

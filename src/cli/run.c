@@ -60,6 +60,8 @@ static int check_options(run_options *o, const cli_command *command, bool is_shi
     if (p->system && (p->is_raw || p->ids))
         return cli_usage_error(command, "--system is for the chat template, which --raw and --prompt-ids leave out");
     if (p->parse_special && !p->is_raw) return cli_usage_error(command, "--parse-special needs --raw");
+    if (o->logits_path && strcmp(o->logits_path, "-") == 0)
+        return cli_usage_error(command, "--logits needs a file: stdout is for the answer");
     if (p->ids && p->is_raw) return cli_usage_error(command, "--raw is for text; --prompt-ids are taken as they are");
     if (o->engine.is_quiet) cli_be_quiet();
     suan_error err = {0};

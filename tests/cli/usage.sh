@@ -58,6 +58,8 @@ bad "no prompt and no terminal" run
 bad "a word that is no option" run -p x hello
 bad "--system with --raw" run -p x --raw --system y
 bad "--logprobs without --json" run -p x --logprobs 2
+bad "logits on stdout" run -p x --logits -
+bad "a tensor on stdout" inspect x --tensor y --out -
 bad "threads of 0" run -p x --threads 0
 bad "convert of one word" convert a
 bad "--random with two words" convert a b --random --shape qwen3-8b
