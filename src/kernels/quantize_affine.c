@@ -1,5 +1,6 @@
 /* quantize_affine.c: Q2_K, Q4_K, Q5_K: x ~ (d * scale) * q - (dmin * min), q >= 0. The method is that of quantize_k.c with two unknowns. */
 #include "kernels/kernels.h"
+#include "kernels/quantize_lanes.h"
 #include "kernels/quantize_search.h"
 
 #define MAX_SUBS 16
@@ -40,32 +41,31 @@ static float inverse_of(float a) {
     return a != 0.0f ? 1.0f / a : 0.0f;
 }
 
-/* Error of x[n] as a * q - b with the nearest levels q; n is a multiple of LANES. */
-static float error_at(const float *x, int n, float q_max, float a, float b) {
-    float error[LANES] = {0}, inverse = inverse_of(a);
-    for (int i = 0; i < n; i += LANES) {
-        for (int j = 0; j < LANES; j++) {
-            float shifted = x[i + j] + b, e = shifted - a * round_limited(shifted * inverse, 0, q_max);
-            error[j] += e * e;
-        }
-    }
-    return fold_lanes(error);
-}
+/* Eight pairs a, b, and what comes of them: the squared error of x[n] as a * q - b with the nearest levels q, and the sums of q, q q, x q. */
+typedef struct trials {
+    float a[TRIALS], b[TRIALS];
+    float error[TRIALS], q[TRIALS], qq[TRIALS], xq[TRIALS];
+} trials;
 
-/* The sums of q, q q, x q for the levels nearest at a, b. */
-static void level_sums(const float *x, int n, float q_max, float a, float b, float out[3]) {
-    float q1[LANES] = {0}, qq[LANES] = {0}, xq[LANES] = {0}, inverse = inverse_of(a);
-    for (int i = 0; i < n; i += LANES) {
-        for (int j = 0; j < LANES; j++) {
-            float q = round_limited((x[i + j] + b) * inverse, 0, q_max);
-            q1[j] += q;
-            qq[j] += q * q;
-            xq[j] += x[i + j] * q;
+static void run_trials(const float *x, int n, float q_max, trials *t) {
+    vec4 low = vec4_all(0), high = vec4_all(q_max);
+    for (int h = 0; h < TRIALS; h += 4) {
+        float inverses[4];
+        for (int j = 0; j < 4; j++) inverses[j] = inverse_of(t->a[h + j]);
+        vec4 a = vec4_load(t->a + h), b = vec4_load(t->b + h), inverse = vec4_load(inverses);
+        vec4 error = low, sum_q = low, sum_qq = low, sum_xq = low;
+        for (int i = 0; i < n; i++) {
+            vec4 xi = vec4_all(x[i]), shifted = xi + b, q = vec4_round_limited(shifted * inverse, low, high), e = shifted - a * q;
+            error += e * e;
+            sum_q += q;
+            sum_qq += q * q;
+            sum_xq += xi * q;
         }
+        memcpy(t->error + h, &error, sizeof error);
+        memcpy(t->q + h, &sum_q, sizeof sum_q);
+        memcpy(t->qq + h, &sum_qq, sizeof sum_qq);
+        memcpy(t->xq + h, &sum_xq, sizeof sum_xq);
     }
-    out[0] = fold_lanes(q1);
-    out[1] = fold_lanes(qq);
-    out[2] = fold_lanes(xq);
 }
 
 static float sum_of(const float *x, int n) {
@@ -78,10 +78,12 @@ static float sum_of(const float *x, int n) {
 
 /* The best a, b of a sub-block by itself. A trial spreads the levels over a part of the range, or a little more than all of it, from the
  * lowest value or about zero, and is then improved: levels, least squares, levels, least squares. */
-#define SHARES 12
+#define FIT_ROUNDS 3
 
 static void best_fit(const float *x, int n, float q_max, float *best_a, float *best_b) {
+    static const float shares[TRIALS / 2] = {1.04f, 0.98f, 0.91f, 0.82f};
     float low = 0, high = x[0], best = -1, total = sum_of(x, n);
+    trials t;
     for (int i = 0; i < n; i++) {
         low = x[i] < low ? x[i] : low;
         high = x[i] > high ? x[i] : high;
@@ -89,99 +91,83 @@ static void best_fit(const float *x, int n, float q_max, float *best_a, float *b
     *best_a = 0;
     *best_b = -low;
     if (!(high - low > 0x1p-60f)) return; /* nothing beside the block's largest value, which is one or more */
-    for (int trial = 0; trial < 2 * SHARES; trial++) {
-        float share = 1.0f + (float)(3 - trial / 2) * 0.03f, a = (high - low) * share / q_max, b = trial % 2 ? -low * share : -low;
-        for (int round = 0; round < 3; round++) {
-            float error = error_at(x, n, q_max, a, b), s[3];
-            if (best < 0 || error < best) {
-                best = error;
-                *best_a = a;
-                *best_b = b;
+    for (int j = 0; j < TRIALS; j++) {
+        t.a[j] = (high - low) * shares[j / 2] / q_max;
+        t.b[j] = j % 2 ? -low * shares[j / 2] : -low;
+    }
+    for (int round = 0; round < FIT_ROUNDS; round++) {
+        run_trials(x, n, q_max, &t);
+        for (int j = 0; j < TRIALS; j++) {
+            if (best < 0 || t.error[j] < best) {
+                best = t.error[j];
+                *best_a = t.a[j];
+                *best_b = t.b[j];
             }
-            if (round == 2) break;
-            level_sums(x, n, q_max, a, b, s);
-            if (!solve(&(sums){.uu = s[1], .uv = s[0], .vv = n, .xu = s[2], .xv = total}, &a, &b)) break;
+            if (round + 1 < FIT_ROUNDS) solve(&(sums){.uu = t.qq[j], .uv = t.q[j], .vv = n, .xu = t.xq[j], .xv = total}, &t.a[j], &t.b[j]);
         }
     }
 }
 
-/* What b is best when x[n] is quantised with a, starting from b. */
-static float best_b(const float *x, int n, float q_max, float a, float b, float total) {
-    float s[3];
-    level_sums(x, n, q_max, a, b, s);
-    float sum = a * s[0] - total;
-    return sum > 0 ? sum / (float)n : 0;
-}
-
-/* One sub-block: for given d, dmin the best pair of integers; returns the error. Scale and minimum depend on each other: each scale near
- * that of the free optimum brings its own minimum, whose neighbours are tried. */
+/* One sub-block: for given d, dmin the best pair of integers; returns the error. Scale and minimum depend on each other: each of the four
+ * scales around that of the free optimum brings its own minimum, of which the integers below and above are tried. */
 static float choose_sub(const affine_type *t, const float *x, float a, float b, affine *f, int i) {
-    int n = 256 / t->n_sub, middle = f->d > 0 ? (int)round_limited(a / f->d, 0, (float)t->sub_max) : 0;
-    float best = -1, total = sum_of(x, n);
-    for (int scale = middle > 2 ? middle - 2 : 0; scale <= middle + 2 && scale <= t->sub_max; scale++) {
-        float own_a = f->d * (float)scale, own_b = best_b(x, n, t->q_max, own_a, b, total);
-        int min = f->dmin > 0 ? (int)round_limited(own_b / f->dmin, 0, (float)t->sub_max) : 0, last = min < t->sub_max ? min + 1 : min;
-        for (min = min > 0 ? min - 1 : 0; min <= last; min++) {
-            float error = error_at(x, n, t->q_max, own_a, f->dmin * (float)min);
-            if (best >= 0 && error >= best) continue;
-            best = error;
-            f->scale[i] = scale;
-            f->min[i] = min;
-        }
+    int n = 256 / t->n_sub, mins[TRIALS], scales[TRIALS];
+    float best = -1, total = sum_of(x, n), place = f->d > 0 ? a / f->d : 0;
+    int middle = f->d > 0 ? (int)round_limited(place, 0, (float)t->sub_max) : 0, first = place < (float)middle ? middle - 2 : middle - 1;
+    trials r;
+    for (int j = 0; j < TRIALS; j++) { /* the second half looks farther away, for the minimum only */
+        int scale = first + j % 4;
+        scales[j] = scale < 0 ? 0 : scale > t->sub_max ? t->sub_max : scale;
+        r.a[j] = f->d * (float)scales[j];
+        r.b[j] = b;
+    }
+    run_trials(x, n, t->q_max, &r);
+    for (int j = 0; j < TRIALS; j++) {
+        float sum = r.a[j] * r.q[j] - total, own = sum > 0 && f->dmin > 0 ? sum / (float)n / f->dmin : 0;
+        int min = (int)round_limited(own, 0, (float)t->sub_max);
+        if (j >= 4) min += own > (float)min ? 1 : -1;
+        mins[j] = min < 0 ? 0 : min > t->sub_max ? t->sub_max : min;
+        r.b[j] = f->dmin * (float)mins[j];
+    }
+    run_trials(x, n, t->q_max, &r);
+    for (int j = 0; j < TRIALS; j++) {
+        if (best >= 0 && r.error[j] >= best) continue;
+        best = r.error[j];
+        f->scale[i] = scales[j];
+        f->min[i] = mins[j];
     }
     return best;
 }
 
-/* The d, dmin that fit the integers, and the levels that they bring, best. */
-static bool refit(const affine_type *t, const float *x, const affine *f, float *d, float *dmin) {
-    sums s = {0};
-    int n = 256 / t->n_sub;
-    for (int i = 0; i < t->n_sub; i++) {
-        float l[3];
-        double scale = f->scale[i], min = f->min[i];
-        level_sums(x + i * n, n, t->q_max, f->d * (float)f->scale[i], f->dmin * (float)f->min[i], l);
-        s.uu += scale * scale * l[1];
-        s.uv += scale * min * l[0];
-        s.vv += min * min * n;
-        s.xu += scale * l[2];
-        s.xv += min * sum_of(x + i * n, n);
-    }
-    return solve(&s, d, dmin);
-}
-
-#define ROUNDS 3
-
-/* From d, dmin on, while the error falls; *best is replaced by what is better. */
+/* From d, dmin on; the better of both replaces *best. */
 static void refine(const affine_type *t, const float *x, double unit, const float a[MAX_SUBS], const float b[MAX_SUBS], float d, float dmin,
                    affine *best) {
-    float last = -1;
     int n = 256 / t->n_sub;
-    for (int round = 0; round < ROUNDS; round++) {
-        affine f = {.d = stored_value(d, unit), .d_bits = stored_half(d, unit)};
-        f.dmin = stored_value(dmin, unit);
-        f.dmin_bits = stored_half(dmin, unit);
-        for (int i = 0; i < t->n_sub; i++) f.error += choose_sub(t, x + i * n, a[i], b[i], &f, i);
-        if (best->error < 0 || f.error < best->error) *best = f;
-        if (last >= 0 && f.error >= last) break;
-        last = f.error;
-        if (!refit(t, x, &f, &d, &dmin)) break;
-    }
+    affine f = {.d = stored_value(d, unit), .d_bits = stored_half(d, unit)};
+    f.dmin = stored_value(dmin, unit);
+    f.dmin_bits = stored_half(dmin, unit);
+    for (int i = 0; i < t->n_sub; i++) f.error += choose_sub(t, x + i * n, a[i], b[i], &f, i);
+    if (best->error < 0 || f.error < best->error) *best = f;
 }
 
-/* The largest scale becomes the largest integer, or the ones just below it: other roundings of d. */
-#define STARTS 3
+/* The largest scale becomes the largest integer, or the ones just below it: other roundings of d. Where all sub-blocks are alike these are all
+ * the error there is, and more of them are tried. */
+#define STARTS 2
+#define STARTS_ALIKE 8
 
 static void fit_affine(const affine_type *t, const float *values, affine *best) {
     float x[256], a[MAX_SUBS], b[MAX_SUBS], a_max = 0, b_max = 0;
     double unit = normalize(values, x, 256);
     int n = 256 / t->n_sub;
+    bool is_alike = true;
     for (int i = 0; i < t->n_sub; i++) {
         best_fit(x + i * n, n, t->q_max, &a[i], &b[i]);
         a_max = a[i] > a_max ? a[i] : a_max;
         b_max = b[i] > b_max ? b[i] : b_max;
+        is_alike = is_alike && a[i] == a[0] && b[i] == b[0];
     }
     *best = (affine){.error = -1};
-    for (int start = 0; start < STARTS; start++) {
+    for (int start = 0; start < (is_alike ? STARTS_ALIKE : STARTS); start++) {
         refine(t, x, unit, a, b, a_max / (float)(t->sub_max - start), b_max / (float)(t->sub_max - start), best);
     }
     for (int e = 0; e < 256; e++) {

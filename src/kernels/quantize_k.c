@@ -1,16 +1,18 @@
-/* quantize_k.c: f32 to the block types whose scales are searched for: K-quants, IQ4_NL, IQ4_XS, MXFP4.
+/* quantize_k.c: f32 to the block types whose scales are searched for: K-quants, IQ4_XS, MXFP4 (IQ4_NL: quantize_iq4_nl.c).
  *
- * The aim is the least squared error. A block is approximated by t * q (symmetric) or a * q - b (affine), q from a small set of levels:
+ * The aim is the least squared error. A block is approximated by t * q (symmetric) or a * q - b (affine, quantize_affine.c), q from a small
+ * set of levels:
  *
- *   1. Each sub-block by itself: for a range of trial scales, levels are the nearest ones, and the scale that fits those levels best is the
+ *   1. Each sub-block by itself: for eight trial scales levels are the nearest ones, and the scale that fits those levels best is the
  *      least-squares one. The best trial wins.
- *   2. The scales of the superblock are integers times d (and dmin), a binary16. With d given, each sub-block tries the integers near its
- *      own optimum; with the integers and levels given, d has a least-squares optimum again. The two steps alternate while the error falls.
+ *   2. The scales of the superblock are integers times d (and dmin), a binary16. For a few d each sub-block tries the integers around its
+ *      own optimum; the d with the least error wins.
  *
- * Only + - * / and comparisons, in this order: the same bytes everywhere.
+ * Trials run side by side (quantize_lanes.h). Only + - * / and comparisons, in this order: the same bytes everywhere.
  */
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
+#include "kernels/quantize_lanes.h"
 #include "kernels/quantize_search.h"
 
 #define MAX_SUBS 16
@@ -21,64 +23,61 @@ typedef struct levels {
     bool is_iq4;
 } levels;
 
-/* The midpoints between the values of IQ4, and how far apart the values are. */
-static const float iq4_middles[15] = {-115.5f, -93.5f, -74, -57, -42, -28.5f, -16, -4.5f, 7, 19, 31.5f, 45.5f, 61, 79, 101};
-static const float iq4_steps[15] = {23, 21, 18, 16, 14, 13, 12, 11, 12, 12, 13, 15, 16, 20, 24};
+/* The value of IQ4 that is nearest to v, for v from -127 to 113 in steps of a half; halfway the larger one. */
+static const float iq4_nearest[481] = {
+    [0 ... 22] = -127,   [23 ... 66] = -104,  [67 ... 105] = -83, [106 ... 139] = -65, [140 ... 169] = -49, [170 ... 196] = -35,
+    [197 ... 221] = -22, [222 ... 244] = -10, [245 ... 267] = 1,  [268 ... 291] = 13,  [292 ... 316] = 25,  [317 ... 344] = 38,
+    [345 ... 375] = 53,  [376 ... 411] = 69,  [412 ... 455] = 89, [456 ... 480] = 113,
+};
 
-/* The levels nearest to v. Of IQ4: each midpoint that v lies above adds a step. */
-static inline void nearest_levels(const levels *l, const float v[LANES], float level[LANES]) {
-    if (!l->is_iq4) {
-        for (int j = 0; j < LANES; j++) level[j] = round_limited(v[j], l->low, l->high);
-        return;
-    }
-    for (int j = 0; j < LANES; j++) level[j] = l->low;
-    for (int i = 0; i < 15; i++) {
-        for (int j = 0; j < LANES; j++) level[j] += v[j] > iq4_middles[i] ? iq4_steps[i] : 0.0f;
-    }
+/* The levels nearest to v. */
+static inline vec4 nearest_levels(const levels *l, vec4 v) {
+    vec4 low = vec4_all(l->low), high = vec4_all(l->high);
+    if (!l->is_iq4) return vec4_round_limited(v, low, high);
+    vec4 halves = (vec4_smaller(vec4_larger(v, low), high) - low) * vec4_all(2);
+    vec4_mask i = __builtin_convertvector(halves, vec4_mask);
+    return (vec4){iq4_nearest[i[0]], iq4_nearest[i[1]], iq4_nearest[i[2]], iq4_nearest[i[3]]};
 }
-
-/* ---- symmetric: x ~ t * q */
 
 static inline float inverse_of(float t) {
     return t != 0.0f ? 1.0f / t : 0.0f;
 }
 
-/* Error of x[n] at scale t with the nearest levels. n is a multiple of LANES. */
-static float error_at(const levels *l, const float *x, int n, float t) {
-    float error[LANES] = {0}, inverse = inverse_of(t), v[LANES], q[LANES];
-    for (int i = 0; i < n; i += LANES) {
-        for (int j = 0; j < LANES; j++) v[j] = x[i + j] * inverse;
-        nearest_levels(l, v, q);
-        for (int j = 0; j < LANES; j++) {
-            float e = x[i + j] - t * q[j];
-            error[j] += e * e;
+/* ---- symmetric: x ~ t * q, eight or four scales t at once */
+
+typedef struct trials {
+    float t[TRIALS], inverse[TRIALS];            /* given; levels are those nearest to x * inverse */
+    float error[TRIALS], xq[TRIALS], qq[TRIALS]; /* the squared error of x[n], the sums of x q and of q q */
+} trials;
+
+static inline void run_with(const levels *l, const float *x, int n, int n_trials, trials *r) {
+    for (int h = 0; h < n_trials; h += 4) {
+        vec4 t = vec4_load(r->t + h), inverse = vec4_load(r->inverse + h), error = vec4_all(0), xq = error, qq = error;
+        for (int i = 0; i < n; i++) {
+            vec4 xi = vec4_all(x[i]), q = nearest_levels(l, xi * inverse), e = xi - t * q;
+            error += e * e;
+            xq += xi * q;
+            qq += q * q;
         }
+        memcpy(r->error + h, &error, sizeof error);
+        memcpy(r->xq + h, &xq, sizeof xq);
+        memcpy(r->qq + h, &qq, sizeof qq);
     }
-    return fold_lanes(error);
 }
 
-/* sums: of x q and of q q, q the levels nearest to x * inverse. */
-static void fit_at(const levels *l, const float *x, int n, float inverse, float sums[2]) {
-    float xq[LANES] = {0}, qq[LANES] = {0}, v[LANES], q[LANES];
-    for (int i = 0; i < n; i += LANES) {
-        for (int j = 0; j < LANES; j++) v[j] = x[i + j] * inverse;
-        nearest_levels(l, v, q);
-        for (int j = 0; j < LANES; j++) {
-            xq[j] += x[i + j] * q[j];
-            qq[j] += q[j] * q[j];
-        }
-    }
-    sums[0] = fold_lanes(xq);
-    sums[1] = fold_lanes(qq);
+/* Two copies of the loop, so that neither asks for the kind of its levels at every value. */
+static void run_trials(const levels *l, const float *x, int n, int n_trials, trials *r) {
+    if (l->is_iq4)
+        run_with(&(levels){l->low, l->high, true}, x, n, n_trials, r);
+    else
+        run_with(&(levels){l->low, l->high, false}, x, n, n_trials, r);
 }
 
-/* What is stored for the level nearest to x[i] at scale t: its number from the lowest one. */
+/* What is stored for the level nearest to x[i] at scale t: its number from the lowest one. n is a multiple of 4. */
 static void level_indices(const levels *l, const float *x, int n, float t, uint8_t *q) {
-    float inverse = inverse_of(t), v[LANES], level[LANES];
-    for (int i = 0; i < n; i += LANES) {
-        for (int j = 0; j < LANES; j++) v[j] = x[i + j] * inverse;
-        nearest_levels(l, v, level);
-        for (int j = 0; j < LANES; j++) {
+    for (int i = 0; i < n; i += 4) {
+        vec4 level = nearest_levels(l, vec4_load(x + i) * vec4_all(inverse_of(t)));
+        for (int j = 0; j < 4; j++) {
             int index = (int)(level[j] - l->low);
             if (l->is_iq4)
                 for (index = 0; (float)suan__iq4_values[index] < level[j];) index++;
@@ -87,23 +86,25 @@ static void level_indices(const levels *l, const float *x, int n, float t, uint8
     }
 }
 
-/* The best scale by itself. Trials map the extreme value to the levels between 1.2 times and half of each end of the range. */
-#define SHARES 24
-
+/* The best scale by itself. Half of the trials map the extreme value near to the lowest level, or beyond it, half to the highest. */
 static float best_scale(const levels *l, const float *x, int n) {
+    static const float shares[TRIALS / 2] = {1.06f, 0.99f, 0.93f, 0.84f};
     float extreme = 0, best_gain = 0, best = 0;
+    trials r;
     for (int i = 0; i < n; i++) {
         if (fabsf(x[i]) > fabsf(extreme)) extreme = x[i];
     }
     if (!(fabsf(extreme) > 0x1p-60f)) return 0; /* nothing beside the block's largest value, which is one or more */
-    for (int trial = 0; trial < 2 * SHARES; trial++) {
-        float edge = trial % 2 ? l->high : l->low, sums[2];
-        float share = (float)(40 - trial / 2) * 0.03f;
-        fit_at(l, x, n, edge * share / extreme, sums);
-        if (sums[1] > 0 && sums[0] * sums[0] > best_gain * sums[1]) {
-            best_gain = sums[0] * sums[0] / sums[1];
-            best = sums[0] / sums[1];
-        }
+    for (int j = 0; j < TRIALS; j++) {
+        r.inverse[j] = (j < TRIALS / 2 ? l->low : l->high) * shares[j % (TRIALS / 2)] / extreme;
+        r.t[j] = 0;
+    }
+    run_trials(l, x, n, TRIALS, &r);
+    for (int j = 0; j < TRIALS; j++) {
+        /* Gains that only rounding tells apart are equal, and the first of equals is taken. */
+        if (!(r.qq[j] > 0 && r.xq[j] * r.xq[j] > best_gain * (r.qq[j] * 1.000001f))) continue;
+        best_gain = r.xq[j] * r.xq[j] / r.qq[j];
+        best = r.xq[j] / r.qq[j];
     }
     return best;
 }
@@ -126,54 +127,46 @@ static void choose_subs(const symmetric_type *t, const float *x, const float sca
     int n = 256 / t->n_sub;
     s->error = 0;
     for (int i = 0; i < t->n_sub; i++) {
-        int middle = s->d != 0.0f ? (int)round_limited(scale[i] / s->d, (float)t->sub_low, (float)t->sub_high) : 0;
-        float best = -1;
-        for (int sub = middle - 1; sub <= middle + 1; sub++) {
-            if (sub < t->sub_low || sub > t->sub_high) continue;
-            float error = error_at(&t->l, x + i * n, n, s->d * (float)sub);
-            if (best >= 0 && error >= best) continue;
-            best = error;
-            s->sub[i] = sub;
+        float place = s->d != 0.0f ? scale[i] / s->d : 0, best = -1;
+        int middle = (int)round_limited(place, (float)t->sub_low, (float)t->sub_high),
+            first = place < (float)middle ? middle - 2 : middle - 1;
+        trials r;
+        for (int j = 0; j < 4; j++) {
+            int sub = first + j < t->sub_low ? t->sub_low : first + j > t->sub_high ? t->sub_high : first + j;
+            r.t[j] = s->d * (float)sub;
+            r.inverse[j] = inverse_of(r.t[j]);
+        }
+        run_trials(&t->l, x + i * n, n, 4, &r);
+        for (int j = 0; j < 4; j++) {
+            if (best >= 0 && r.error[j] >= best) continue;
+            best = r.error[j];
+            s->sub[i] = first + j < t->sub_low ? t->sub_low : first + j > t->sub_high ? t->sub_high : first + j;
         }
         s->error += best;
     }
 }
 
-/* The d that fits the integers, and the levels that they bring, best. */
-static float refit(const symmetric_type *t, const float *x, const symmetric *s) {
-    float xw = 0, ww = 0;
-    int n = 256 / t->n_sub;
-    for (int i = 0; i < t->n_sub; i++) {
-        float sums[2], sub = (float)s->sub[i];
-        if (s->sub[i] == 0) continue;
-        fit_at(&t->l, x + i * n, n, inverse_of(s->d * sub), sums);
-        xw += sums[0] * sub;
-        ww += sums[1] * (sub * sub);
-    }
-    return ww > 0 ? xw / ww : 0;
-}
-
-#define ROUNDS 4
+/* The extreme scale becomes the integer at either end, or one just inside: other roundings of d. Where all sub-blocks are alike these are all
+ * the error there is, and more of them are tried. */
+#define STARTS 2
+#define STARTS_ALIKE 32
 
 static void fit_symmetric(const symmetric_type *t, const float *values, symmetric *best) {
     float x[256], scale[MAX_SUBS], extreme = 0;
     double unit = normalize(values, x, 256);
     int n = 256 / t->n_sub;
+    bool is_alike = true;
     for (int i = 0; i < t->n_sub; i++) {
         scale[i] = best_scale(&t->l, x + i * n, n);
         if (fabsf(scale[i]) > fabsf(extreme)) extreme = scale[i];
+        is_alike = is_alike && scale[i] == scale[0];
     }
     *best = (symmetric){.error = -1};
-    for (int start = 0; start < 2; start++) {
-        float d = extreme / (float)(start ? t->sub_high : t->sub_low), last = -1;
-        for (int round = 0; round < ROUNDS; round++) {
-            symmetric s = {.d = stored_value(d, unit), .d_bits = stored_half(d, unit)};
-            choose_subs(t, x, scale, &s);
-            if (best->error < 0 || s.error < best->error) *best = s;
-            if (last >= 0 && s.error >= last) break;
-            last = s.error;
-            d = refit(t, x, &s);
-        }
+    for (int start = 0; start < (is_alike ? STARTS_ALIKE : STARTS); start++) {
+        float d = extreme / (float)(start % 2 ? t->sub_high - start / 2 : t->sub_low + start / 2);
+        symmetric s = {.d = stored_value(d, unit), .d_bits = stored_half(d, unit)};
+        choose_subs(t, x, scale, &s);
+        if (best->error < 0 || s.error < best->error) *best = s;
     }
     for (int i = 0; i < t->n_sub; i++) level_indices(&t->l, x + i * n, n, best->d * (float)best->sub[i], best->q + i * n);
 }
@@ -228,25 +221,6 @@ void suan__quantize_iq4_xs(uint8_t *p, const float *x) {
     }
     suan__put_u16(p, s.d_bits);
     suan__put_u16(p + 2, high);
-}
-
-/* One scale, a binary16: the best one and its neighbours (near zero the steps of binary16 are coarse). */
-void suan__quantize_iq4_nl(uint8_t *p, const float *values) {
-    float x[32], best = -1;
-    double unit = normalize(values, x, 32);
-    uint16_t middle = stored_half(best_scale(&iq4_xs_type.l, x, 32), unit);
-    for (int step = -1; step <= 1; step++) {
-        int size = (middle & 0x7fff) + step;
-        if (size < 0 || size > 0x7bff) continue;
-        uint16_t bits = (uint16_t)((middle & 0x8000) | size);
-        float t = (float)((double)suan__f16_to_f32(bits) / unit), error = error_at(&iq4_xs_type.l, x, 32, t);
-        uint8_t q[32];
-        if (best >= 0 && error >= best) continue;
-        best = error;
-        level_indices(&iq4_xs_type.l, x, 32, t, q);
-        suan__put_u16(p, bits);
-        put_nibbles(p + 2, q);
-    }
 }
 
 /* The doubled magnitudes of FP4 (0 1 2 3 4 6 8 12) nearest to |v|, ties to the smaller: their number. */
