@@ -87,7 +87,7 @@ static void type(terminal *t, const char *text) {
 }
 
 /* Waits for the end; the exit status, or 128 + a signal. keys (NULL: none) are typed again and again: a Ctrl-D that comes while the terminal is between a line for the
- * program and a line for the editor is lost, as it would be for a person, who presses it again. */
+ * program and a line for the editor is not the end but a character; Ctrl-U takes it away. */
 static int finish_typing(terminal *t, const char *keys) {
     int status = -1;
     int64_t next = now_ms();
@@ -127,7 +127,7 @@ static void test_terminal_chat_answers_and_remembers(void **state) {
     type(&t, "\n");
     expect(&t, "12 tokens");
     expect(&t, "> ");
-    assert_int_equal(finish_typing(&t, "\x04"), 0);
+    assert_int_equal(finish_typing(&t, "\x15\x04"), 0);
     free(t.text);
     snprintf(path, sizeof path, "%s/suan/history", state_dir);
     assert_int_equal(stat(path, &st), 0);
@@ -168,7 +168,7 @@ static void test_terminal_ctrl_c_stops_an_answer_and_keeps_the_chat(void **state
     type(&t, "/set\n");
     expect(&t, "temp 0");
     expect(&t, "> ");
-    assert_int_equal(finish_typing(&t, "\x04"), 0);
+    assert_int_equal(finish_typing(&t, "\x15\x04"), 0);
     free(t.text);
 }
 
@@ -203,7 +203,7 @@ static void test_terminal_several_lines_are_one_message(void **state) {
     type(&t, "\"\"\"\n");
     expect(&t, "4 tokens");
     expect(&t, "> ");
-    assert_int_equal(finish_typing(&t, "\x04"), 0);
+    assert_int_equal(finish_typing(&t, "\x15\x04"), 0);
     free(t.text);
 }
 
