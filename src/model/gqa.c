@@ -144,11 +144,15 @@ void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     const suan__hparams *hp = &st->model->hp;
     uint32_t d = hp->n_embd, hd = hp->head_dim, nq = hp->n_head * hd, nkv = hp->n_head_kv * hd, T = st->n_tokens;
     suan__acts h = suan__acts_h(st);
+    w->kind = SUAN__OP_QKV;
     suan__products(
         w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wk, st->kv_new, nkv, 0}, {&l->wv, st->kv_new + (size_t)T * nkv, nkv, 0}}, 3);
+    w->kind = SUAN__OP_NORM;
     for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
     suan__end_op(w);
+    w->kind = SUAN__OP_ATTENTION;
     attend_all(w, i_layer);
+    w->kind = SUAN__OP_OUT;
     suan__acts a = {.x = st->att, .ld = nq, .n_cols = T, .n_slices = 1, .k = nq};
     suan__products(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
 }

@@ -140,13 +140,18 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
     uint32_t T = st->n_tokens, H = hp->n_head, qk = hp->nope + hp->rope, lora = hp->kv_lora;
+    w->kind = SUAN__OP_QKV;
     project(w, l);
+    w->kind = SUAN__OP_NORM;
     for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
     suan__end_op(w);
+    w->kind = SUAN__OP_QKV;
     suan__acts nope = {.x = st->q, .ld = (size_t)H * qk, .slice_ld = qk, .n_cols = T, .n_slices = H, .k = hp->nope};
     suan__products(w, &nope, (suan__product[]){{&l->wk_b, st->latent_q, (size_t)H * lora, lora}}, 1);
 
+    w->kind = SUAN__OP_ATTENTION;
     attend_all(w, l, i_layer);
+    w->kind = SUAN__OP_OUT;
     suan__acts u = suan__acts_rounded(
         st, (suan__acts){.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora});
     suan__products(w, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);

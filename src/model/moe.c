@@ -154,6 +154,7 @@ static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_la
     const suan__hparams *hp = &st->model->hp;
     uint32_t n = l->gate.n_rows, T = st->n_tokens, n_shared = l->gate.data ? suan__swiglu_tiles(T, n) : 0;
     suan__acts h = suan__acts_h(st);
+    w->kind = SUAN__OP_ROUTER;
     suan__product products[] = {{&l->router, st->router, hp->n_expert, 0}, {&l->gate, st->gate, n, 0}, {&l->up, st->up, n, 0}};
     suan__products(w, &h, products, l->gate.data ? 3 : 1);
     for (uint32_t t; suan__next_tile(w, T + n_shared, &t);) {
@@ -185,16 +186,19 @@ void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
         in = (slot_acts){st->gathered, st->q8_gather_32, st->q8_gather_256, d, false};
     }
     uint32_t per = suan__weight_panels(&l->gate_exps);
+    w->kind = SUAN__OP_GATE_UP;
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
         expert_tile(w, &l->gate_exps, st->busy[t / per], t % per, &in, st->gate);
         expert_tile(w, &l->up_exps, st->busy[t / per], t % per, &in, st->up);
     }
     suan__end_op(w);
+    w->kind = SUAN__OP_NORM;
     for (uint32_t t; suan__next_tile(w, suan__swiglu_tiles(st->n_tokens * st->model->hp.n_expert_used, m), &t);)
         suan__swiglu_tile(w, &l->down_exps, m, t);
     suan__end_op(w);
     slot_acts mid = {st->gate, st->q8_32, st->q8_256, m, false};
     per = suan__weight_panels(&l->down_exps);
+    w->kind = SUAN__OP_DOWN;
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);)
         expert_tile(w, &l->down_exps, st->busy[t / per], t % per, &mid, st->expert_out);
     suan__end_op(w);

@@ -19,6 +19,7 @@ void suan__first_norm(const suan__step *st, uint32_t t) {
 void suan__part_residual_norm(suan__worker *w, const float *norm) {
     suan__step *st = w->st;
     size_t d = st->model->hp.n_embd;
+    w->kind = SUAN__OP_NORM;
     for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) {
         st->model->kernels->add(st->x + t * d, st->out + t * d, d);
         norm_token(st, norm, t);
@@ -30,6 +31,7 @@ void suan__part_end_layer(suan__worker *w, const suan__layer *l, uint32_t i_laye
     suan__step *st = w->st;
     size_t d = st->model->hp.n_embd;
     bool is_last = i_layer + 1 == st->model->hp.n_layer;
+    w->kind = SUAN__OP_NORM;
     for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) {
         if (l->router.data) suan__combine_experts(st, l, t);
         st->model->kernels->add(st->x + t * d, st->out + t * d, d);
@@ -45,9 +47,12 @@ void suan__part_ffn(suan__worker *w, const suan__layer *l) {
     suan__step *st = w->st;
     uint32_t d = st->model->hp.n_embd, n = l->gate.n_rows;
     suan__acts h = suan__acts_h(st);
+    w->kind = SUAN__OP_GATE_UP;
     suan__products(w, &h, (suan__product[]){{&l->gate, st->gate, n, 0}, {&l->up, st->up, n, 0}}, 2);
+    w->kind = SUAN__OP_NORM;
     for (uint32_t t; suan__next_tile(w, suan__swiglu_tiles(st->n_tokens, n), &t);) suan__swiglu_tile(w, &l->down, n, t);
     suan__end_op(w);
+    w->kind = SUAN__OP_DOWN;
     suan__acts g = suan__acts_rounded(st, (suan__acts){.x = st->gate, .ld = n, .n_cols = st->n_tokens, .n_slices = 1, .k = n});
     suan__products(w, &g, (suan__product[]){{&l->down, st->out, d, 0}}, 1);
 }

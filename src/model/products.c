@@ -11,8 +11,11 @@ bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile) {
 /* Three counters in turn: while operation n uses its own, the one of n + 1 is zeroed by thread 0; all threads left it at the end of
  * operation n - 2. */
 void suan__end_op(suan__worker *w) {
+    bool is_timed = w->i_thread == 0 && w->st->profile;
+    if (is_timed) suan__stamp(w->st, w->kind);
     if (w->i_thread == 0) atomic_store_explicit(&w->st->counter[(w->op + 1) % 3], 0, memory_order_relaxed);
     suan__pool_barrier(w->st->model->pool);
+    if (is_timed) suan__stamp(w->st, SUAN__OP_WAIT);
     w->op++;
 }
 

@@ -188,8 +188,9 @@ static suan_status report_fault(suan__step *st, suan_error *err) {
 
 /* ---- the run ---- */
 
-static suan__worker start_worker(suan__step *st, int i_thread, int n_threads) {
-    return (suan__worker){.st = st, .i_thread = i_thread, .n_threads = n_threads, .scratch = &st->threads[i_thread]};
+static suan__worker start_worker(suan__step *st, int i_thread, int n_threads, suan__op kind) {
+    if (i_thread == 0 && st->profile) suan__stamp(st, SUAN__N_OPS);
+    return (suan__worker){.st = st, .i_thread = i_thread, .n_threads = n_threads, .kind = kind, .scratch = &st->threads[i_thread]};
 }
 
 /* Row `id` of the embedding, out of its panel. */
@@ -206,7 +207,7 @@ static void embed(suan__step *st, uint32_t t) {
 static void run_layers(void *ctx, int i_thread, int n_threads) {
     suan__step *st = ctx;
     const suan__hparams *hp = &st->model->hp;
-    suan__worker w = start_worker(st, i_thread, n_threads);
+    suan__worker w = start_worker(st, i_thread, n_threads, SUAN__OP_EMBED);
     for (uint32_t t; suan__next_tile(&w, st->n_tokens, &t);) {
         embed(st, t);
         suan__rope_table(st->cos + (size_t)t * hp->n_rot / 2, st->sin + (size_t)t * hp->n_rot / 2, hp->rope_freq, hp->n_rot / 2,
@@ -220,7 +221,7 @@ static void run_layers(void *ctx, int i_thread, int n_threads) {
 static void run_head(void *ctx, int i_thread, int n_threads) {
     suan__step *st = ctx;
     const suan__model *m = st->model;
-    suan__worker w = start_worker(st, i_thread, n_threads);
+    suan__worker w = start_worker(st, i_thread, n_threads, SUAN__OP_HEAD);
     size_t d = m->hp.n_embd, v = m->hp.n_vocab;
     for (uint32_t t; suan__next_tile(&w, st->n_logit_rows, &t);)
         m->kernels->rms_norm(st->h + t * d, st->x + (st->logit_row0 + t) * d, m->out_norm, d, m->hp.rms_eps);

@@ -7,6 +7,7 @@
 #ifndef SUAN_MODEL_STEP_H
 #define SUAN_MODEL_STEP_H
 
+#include "model/cost.h"
 #include "model/family.h"
 
 #define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
@@ -62,13 +63,15 @@ struct suan__step {
     atomic_uint counter[3]; /* tiles handed out: of the last operation, the present one, and zero for the next */
     const atomic_bool *cancel;
     bool stopped;
-    atomic_ullong fault; /* 0: none; see suan__step_fault */
+    atomic_ullong fault;    /* 0: none; see suan__step_fault */
+    suan__profile *profile; /* NULL: nobody wants the times of operations */
 };
 
 struct suan__worker {
     suan__step *st;
     int i_thread, n_threads;
-    unsigned op; /* how many operations this thread has been through */
+    unsigned op;   /* how many operations this thread has been through */
+    suan__op kind; /* whose time the present operation is: set before it begins */
     suan__thread_scratch *scratch;
 };
 
@@ -87,6 +90,8 @@ void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32
 /* for (uint32_t t; suan__next_tile(w, n, &t);) { ... } suan__end_op(w); */
 bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile);
 void suan__end_op(suan__worker *w);
+/* Gives the time since the last stamp to `kind` when the step is profiled; thread 0. */
+void suan__stamp(suan__step *st, suan__op kind);
 
 /* ---- matrix products ---- */
 
