@@ -8,6 +8,7 @@
 #define SUAN_BASE_THREAD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -24,6 +25,10 @@ int suan__pool_n_threads(const suan__pool *pool);
 void suan__pool_run(suan__pool *pool, suan__pool_fn *fn, void *ctx);
 /* Inside a run: waits until all threads of the run are here. Memory written before is visible after. */
 void suan__pool_barrier(suan__pool *pool);
+/* The barrier in two halves: the thread that arrives last gets true at once and must open the barrier for the others, who wait in arrive and get
+ * false. What it does in between it does alone. */
+bool suan__pool_arrive(suan__pool *pool);
+void suan__pool_open(suan__pool *pool);
 /* How many barriers (and runs) there were since the pool was made. */
 uint64_t suan__pool_n_barriers(const suan__pool *pool);
 

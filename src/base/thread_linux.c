@@ -94,15 +94,21 @@ struct suan__pool {
     worker workers[]; /* [n_threads - 1] */
 };
 
-void suan__pool_barrier(suan__pool *pool) {
+bool suan__pool_arrive(suan__pool *pool) {
     uint32_t old = atomic_load_explicit(&pool->barrier.generation, memory_order_relaxed); /* cannot change before we arrive */
-    if (atomic_fetch_add_explicit(&pool->n_arrived, 1, memory_order_acq_rel) + 1 < pool->n_threads) {
-        gate_wait(&pool->barrier, old, pool->may_spin);
-        return;
-    }
+    if (atomic_fetch_add_explicit(&pool->n_arrived, 1, memory_order_acq_rel) + 1 == pool->n_threads) return true;
+    gate_wait(&pool->barrier, old, pool->may_spin);
+    return false;
+}
+
+void suan__pool_open(suan__pool *pool) {
     atomic_store_explicit(&pool->n_arrived, 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool->n_barriers, 1, memory_order_relaxed);
     gate_advance(&pool->barrier);
+}
+
+void suan__pool_barrier(suan__pool *pool) {
+    if (suan__pool_arrive(pool)) suan__pool_open(pool);
 }
 
 static void *worker_main(void *arg) {

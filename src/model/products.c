@@ -3,22 +3,6 @@
 
 #include <string.h>
 
-bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile) {
-    *tile = atomic_fetch_add_explicit(&w->st->counter[w->op % 3], 1, memory_order_relaxed);
-    return *tile < n_tiles;
-}
-
-/* Three counters in turn: while operation n uses its own, the one of n + 1 is zeroed by thread 0; all threads left it at the end of
- * operation n - 2. */
-void suan__end_op(suan__worker *w) {
-    bool is_timed = w->i_thread == 0 && w->st->profile;
-    if (is_timed) suan__stamp(w->st, w->kind);
-    if (w->i_thread == 0) atomic_store_explicit(&w->st->counter[(w->op + 1) % 3], 0, memory_order_relaxed);
-    suan__pool_barrier(w->st->model->pool);
-    if (is_timed) suan__stamp(w->st, SUAN__OP_WAIT);
-    w->op++;
-}
-
 static void round_row(const suan__step *st, unsigned char *q8, const float *x, size_t k, int block) {
     (block == 32 ? st->model->kernels->quantize_q8_32 : st->model->kernels->quantize_q8_256)(q8, x, k);
 }
@@ -80,7 +64,7 @@ static void product_tile(suan__worker *w, const suan__acts *a, const suan__produ
                       p->y + slice * p->slice_ldy, p->ldy, x, ldx, (int)a->n_cols, block == 0, w->scratch->expand);
 }
 
-void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
+void suan__multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
     bool want_32 = false, want_256 = false;
     uint32_t n_tiles = 0;
     for (int i = 0; i < n; i++) {
@@ -95,5 +79,9 @@ void suan__products(suan__worker *w, const suan__acts *a, const suan__product *p
         while (t >= suan__weight_panels(p->w) * p->w->n_slices) t -= suan__weight_panels(p->w) * p->w->n_slices, p++;
         product_tile(w, a, p, t / suan__weight_panels(p->w), t % suan__weight_panels(p->w));
     }
+}
+
+void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
+    suan__multiply(w, a, products, n);
     suan__end_op(w);
 }

@@ -70,8 +70,9 @@ struct suan__step {
 struct suan__worker {
     suan__step *st;
     int i_thread, n_threads;
-    unsigned op;   /* how many operations this thread has been through */
-    suan__op kind; /* whose time the present operation is: set before it begins */
+    unsigned op;             /* how many operations this thread has been through */
+    suan__op kind;           /* whose time the present operation is: set before it begins */
+    uint32_t tile, tile_end; /* tiles taken and not yet given out */
     suan__thread_scratch *scratch;
 };
 
@@ -92,6 +93,10 @@ bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile);
 void suan__end_op(suan__worker *w);
 /* Gives the time since the last stamp to `kind` when the step is profiled; thread 0. */
 void suan__stamp(suan__step *st, suan__op kind);
+/* Ends an operation and runs another one of n_tiles tiles behind it. One tile alone costs no barrier: the thread that arrives last computes
+ * it while the others wait. */
+typedef void suan__tile_fn(suan__worker *w, const void *ctx, uint32_t tile);
+void suan__end_op_then(suan__worker *w, suan__op kind, uint32_t n_tiles, suan__tile_fn *fn, const void *ctx);
 
 /* ---- matrix products ---- */
 
@@ -118,6 +123,8 @@ typedef struct suan__product {
 
 /* Rounds the activations where the weights want it and they are not yet, then computes n products of the same activations: two operations, or one. */
 void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n);
+/* The same without the end of the (last) operation. */
+void suan__multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n);
 
 /* Panels of one slice. */
 static inline uint32_t suan__weight_panels(const suan__weight *w) {
