@@ -375,8 +375,7 @@ suan_status suan_convert(const char *in, const char *out, const suan_convert_opt
     return status;
 }
 
-/* A config.json by name or path, with fewer layers if asked for. */
-static suan_status load_shape(const char *shape, uint32_t n_layer, json_t **config, suan_error *err) {
+suan_status suan__shape_load(const char *shape, uint32_t n_layer, json_t **config, suan_error *err) {
     size_t n = strlen(shape);
     bool is_path = strchr(shape, '/') || (n > 5 && strcmp(shape + n - 5, ".json") == 0);
     SUAN_TRY(is_path ? suan__json_load_file(shape, SUAN__JSON_MAX_CONFIG, config, err) : suan__shape_config(shape, config, err));
@@ -397,7 +396,7 @@ suan_status suan_convert_random(const char *shape, const char *out, const suan_c
     suan_convert_options o = options ? *options : defaults;
     if (!o.type) o.type = "bf16";
     c.options = &o;
-    suan_status status = load_shape(shape, o.n_layer, &config, err);
+    suan_status status = suan__shape_load(shape, o.n_layer, &config, err);
     if (status == SUAN_OK) {
         suan__checkpoint invented = {.kind = SUAN__CHECKPOINT_HF, .path = shape, .dir = shape, .config = config};
         c.ck = &invented;

@@ -37,6 +37,10 @@ void suan__convert_needs(const suan__convert_tensor *t, size_t *raw, size_t *x, 
 suan_status suan__convert_piece(const suan__checkpoint *ck, const suan__convert_tensor *t, uint64_t i, const suan__convert_scratch *s,
                                 unsigned char *out, size_t *n_out, suan_error *err);
 
+/* A config.json by the name of a published shape or by path, with its first n_layer layers only (0: all). *config: the caller's to
+ * json_decref. */
+suan_status suan__shape_load(const char *shape, uint32_t n_layer, json_t **config, suan_error *err);
+
 /* ---- types ---- */
 
 /* The type that suan_convert_type calls by this name; SUAN_EINVAL lists the names. */

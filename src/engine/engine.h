@@ -52,6 +52,10 @@ uint32_t suan__session_chunk(uint32_t asked);
 /* The greatest context, at most `most`, whose cache takes at most `have` bytes; 0 when not even one block does. */
 uint32_t suan__context_that_fits(const suan__hparams *hp, suan_kv_type kv, uint64_t have, uint32_t most);
 
+/* As suan_model_open; the checkpoint may be given (borrowed for the call), NULL: the one at path. */
+suan_status suan__model_open(suan_model **model, const char *path, const suan__checkpoint *given, const suan_model_options *options,
+                             suan_error *err);
+
 /* Whether id ends an answer: the tokenizer's end-of-generation ids and generation_config's. */
 bool suan__model_is_eog(const suan_model *model, int32_t id);
 

@@ -161,11 +161,13 @@ static suan_status open_text(suan_model *m, const suan__checkpoint *ck, suan_err
     return SUAN_OK;
 }
 
-suan_status suan_model_open(suan_model **model, const char *path, const suan_model_options *options, suan_error *err) {
+suan_status suan__model_open(suan_model **model, const char *path, const suan__checkpoint *given, const suan_model_options *options,
+                             suan_error *err) {
     static const suan_model_options defaults = SUAN_MODEL_OPTIONS_INIT;
     const suan_model_options *o = options ? options : &defaults;
     suan_status status = SUAN_OK;
-    suan__checkpoint *ck = NULL;
+    suan__checkpoint *opened = NULL;
+    const suan__checkpoint *ck = given;
     const suan__kernels *kernels;
     *model = NULL;
     SUAN_CHECK(path, SUAN_EINVAL, "no path of a model");
@@ -178,20 +180,25 @@ suan_status suan_model_open(suan_model **model, const char *path, const suan_mod
     m->path = suan__strndup(path, strlen(path));
     SUAN_CHECK_GOTO(m->path, SUAN_ENOMEM, "%s: out of memory", path);
     SUAN_TRY_GOTO(suan__kernels_get(&kernels, o->cpu, err));
-    SUAN_TRY_GOTO(suan__checkpoint_open(&ck, path, err));
+    if (!given) SUAN_TRY_GOTO(suan__checkpoint_open(&opened, path, err));
+    if (!given) ck = opened;
     SUAN_TRY_GOTO(suan__pool_create(&m->pool, o->n_threads, err));
     SUAN_TRY_GOTO(check_memory(ck, o, suan__pool_n_threads(m->pool), err));
     SUAN_TRY_GOTO(suan__model_load(&m->graph, ck, kernels, m->pool, o->progress, o->progress_ctx, err));
-    SUAN_TRY_GOTO(open_text(m, ck, err));
+    if (!ck->invention) SUAN_TRY_GOTO(open_text(m, ck, err));
     SUAN_TRY_GOTO(read_defaults(&m->defaults, ck, err));
     SUAN_TRY_GOTO(read_eos(m, ck, err));
     *model = m;
     m = NULL;
 fail:
     suan__fp_leave(saved);
-    suan__checkpoint_close(&ck);
+    suan__checkpoint_close(&opened);
     suan_model_close(&m);
     return status;
+}
+
+suan_status suan_model_open(suan_model **model, const char *path, const suan_model_options *options, suan_error *err) {
+    return suan__model_open(model, path, NULL, options, err);
 }
 
 void suan_model_close(suan_model **model) {

@@ -122,6 +122,10 @@ const suan__tensor *suan__checkpoint_find(const suan__checkpoint *ck, const char
 }
 
 suan_status suan__checkpoint_read(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, void *dst, size_t n, suan_error *err) {
+    if (ck->invention) {
+        ck->invention->read(ck->invention, t, begin, dst, n);
+        return SUAN_OK;
+    }
     SUAN_CHECK(t->i_file < ck->n_files && suan__inside(begin, n, t->n_bytes), SUAN_EINVAL,
                "tensor %s: bytes %llu to %llu were asked for, it has %llu", t->name, ULL(begin), ULL(begin + n), ULL(t->n_bytes));
     return suan__file_read(&ck->files[t->i_file], t->offset + begin, dst, n, err);

@@ -14,6 +14,14 @@
 
 typedef enum suan__checkpoint_kind { SUAN__CHECKPOINT_GGUF = 1, SUAN__CHECKPOINT_HF } suan__checkpoint_kind;
 
+/* A model that lies nowhere: it has a configuration, and its tensors are made up as they are bound and read (threads: safe). */
+typedef struct suan__invention {
+    suan__dtype (*type)(const struct suan__invention *self, const suan__tensor *t); /* of a tensor, from its name and shape */
+    void (*read)(const struct suan__invention *self, const suan__tensor *t, uint64_t begin, void *dst, size_t n); /* as checkpoint_read */
+    suan__dtype matrix_type;
+    uint64_t seed;
+} suan__invention;
+
 typedef struct suan__checkpoint {
     suan__checkpoint_kind kind;
     const char *path; /* as given */
@@ -21,11 +29,12 @@ typedef struct suan__checkpoint {
     uint64_t n_files;
     suan__file *files;
     uint64_t n_tensors;
-    const suan__tensor *tensors;     /* all files together, in file order */
-    const suan__gguf *gguf;          /* GGUF: metadata of the first part; NULL for HF */
-    const json_t *config;            /* HF: config.json (an object); NULL for GGUF */
-    const json_t *generation_config; /* HF: generation_config.json or NULL */
-    const json_t *tokenizer_config;  /* HF: tokenizer_config.json or NULL */
+    const suan__tensor *tensors;      /* all files together, in file order */
+    const suan__gguf *gguf;           /* GGUF: metadata of the first part; NULL for HF */
+    const json_t *config;             /* HF: config.json (an object); NULL for GGUF */
+    const json_t *generation_config;  /* HF: generation_config.json or NULL */
+    const json_t *tokenizer_config;   /* HF: tokenizer_config.json or NULL */
+    const suan__invention *invention; /* HF with config alone; NULL: tensors come from files */
     void *private_;
 } suan__checkpoint;
 

@@ -10,7 +10,8 @@
 #define NAME_BYTES 160
 
 void suan__binder_init(suan__binder *b, const suan__checkpoint *ck, const suan__hparams *hp, suan__arena *arena, suan_error *err) {
-    *b = (suan__binder){.ck = ck, .hp = hp, .arena = arena, .err = err, .status = SUAN_OK, .as_type = -1};
+    *b = (suan__binder){
+        .ck = ck, .hp = hp, .arena = arena, .err = err, .status = SUAN_OK, .as_type = -1, .is_invented = ck->invention != NULL};
     b->last_vector = &b->vectors;
     b->last_matrix = &b->matrices;
 }
@@ -97,6 +98,7 @@ static const suan__tensor *expect(suan__binder *b, suan__names names, uint32_t l
     const char *name = gguf_name(b, names, layer);
     if (b->status != SUAN_OK) return NULL;
     *t = (suan__tensor){.name = name, .type = SUAN__F32, .n_dims = ne2 > 1 ? 3 : ne1 > 1 ? 2 : 1, .ne = {ne0, ne1, ne2, 1}};
+    if (b->ck->invention) t->type = b->ck->invention->type(b->ck->invention, t);
     return t;
 }
 
