@@ -56,6 +56,12 @@ int suan__activation_block(suan__dtype type);
  * The product of the scales is rounded to f32 first. MXFP4: q_w are the doubled integers 0 1 2 3 4 6 8 12 with sign, d_w = 2^(e - 128). */
 typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows);
 
+/* The same for several panels that stand one after the other, n_rows rows in all, and many columns: for units that multiply tiles, which want
+ * weights made ready for them once for all columns. scratch: SUAN__WIDE_SCRATCH bytes, at a multiple of 64. */
+#define SUAN__WIDE_SCRATCH (96 << 10)
+typedef void suan__matmul_wide_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
+                                  void *scratch);
+
 /* The same, starting at y's present values instead of +0 (f32 panels only): the exact path works through chunks of k. */
 typedef void suan__matmul_acc_fn(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows);
 
@@ -86,20 +92,40 @@ typedef bool suan__all_finite_fn(const float *x, size_t n);
 
 /* ---- attention: one block of n_pos <= 256 positions
  *
- * Elements of the caches are f32 or f16 (by the entry), expanded exactly.
+ * Elements of the caches are f32, f16 or q8 (by the entry), expanded exactly.
  *
- * Keys in panels of 16 positions: k[pos / 16][d][pos % 16]. s[i * lds + t] = (sum over d of q[i][d] * k[t][d]) * scale, the sum in order
+ * q8: a row of d values in blocks of 32, the last one filled up with zeros; a block has a scale, binary16, and a value is q * scale, which
+ * f32 holds exactly (8 and 11 bits). A byte is 128 + q, 1..255.
+ *   keys in panels   bytes [width / 4][16][4], then scales uint16 [width / 32][16]
+ *   rows             256 positions together: bytes [256][ld], then scales uint16 [256][ld / 32]; ld a multiple of 32 */
+static inline size_t suan__attn_q8_width(size_t d) {
+    return (d + 31) & ~(size_t)31;
+}
+
+/* Keys in panels of 16 positions: k[pos / 16][d][pos % 16]. s[i * lds + t] = (sum over d of q[i][d] * k[t][d]) * scale, the sum in order
  * from +0 by fma, i < n_q, t < n_pos. */
 typedef void suan__attn_qk_fn(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale);
 /* The same for keys in rows (the latent cache of MLA): c[t * ldc + j]; the queries are transposed: qt[j * ldqt + i] (ldqt >= n_q rounded up
  * to 16, zero-filled). */
 typedef void suan__attn_qk_rows_fn(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
                                    float scale);
+/* q8 keys: queries are q8 rows too (blocks of 32, f32 scales), d a multiple of 32. Per block: isum = sum of q_q * q_k, exact;
+ * acc = fma((f32)isum, d_q * d_k, acc), from +0 in order of the blocks; s = acc * scale. q: q8 rows, ldq bytes apart. */
+typedef void suan__attn_qk_q8_fn(float *s, size_t lds, const void *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale);
+/* For q8 keys in rows; the queries are what suan__attn_q8_panels makes. */
+typedef void suan__attn_qk_rows_q8_fn(float *s, size_t lds, const void *panels, int n_q, int d, const void *c, size_t ldc, int n_pos,
+                                      float scale);
+/* n_q q8 rows, row_bytes apart, of d values (a multiple of 32) side by side: for each 16 queries (missing ones zero) and each block float
+ * d[16], int32 128 * sum[16], int8 q[8][16][4]. */
+#define SUAN__ATTN_Q8_PANEL_BLOCK 640 /* bytes of 16 queries' block */
+void suan__attn_q8_panels(void *panels, const void *rows, size_t row_bytes, size_t d, int n_q);
 /* In place: s[t] = exp(s[t] - max); *max is the greatest s (a zero is given as +0, whichever zeros there were), *sum the sum of the results
  * by rule 4 (partial sum t mod 64). n >= 1. */
 typedef void suan__attn_softmax_fn(float *s, int n, float *max, float *sum);
-/* o[i * ldo + j] = sum over t of p[i * ldp + t] * v[t * ldv + j], in order of t from +0 by fma; j < dv. */
-typedef void suan__attn_pv_fn(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int n_pos, int dv);
+/* o[i * ldo + j] = sum over t of p[i * ldp + t] * v[t * ldv + j], in order of t from +0 by fma; j < dv. first > 0: the sums go on from o's
+ * present values with t = first. q8: v is the block of rows, ldv its ld, and a value is fma(byte, d, -(128 * d)). */
+typedef void suan__attn_pv_fn(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, int n_pos,
+                              int dv);
 /* Merges block (o2, m2, s2) into the running (o, *m, *s): M = max(*m, m2); a = exp(*m - M); b = exp(m2 - M); *s = fma(*s, a, s2 * b);
  * o[j] = fma(o[j], a, o2[j] * b); *m = M. */
 typedef void suan__attn_merge_fn(float *o, float *m, float *s, const float *o2, float m2, float s2, int dv);
@@ -110,41 +136,46 @@ typedef void suan__div_fn(float *y, float a, size_t n); /* y[i] = y[i] / a */
     X(F32) X(F16) X(BF16) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4)
 
 /* X(field, type): every other operation of the table. */
-#define SUAN__KERNEL_MAP(X)                    \
-    X(matmul_acc, suan__matmul_acc_fn)         \
-    X(quantize_q8_32, suan__quantize_q8_fn)    \
-    X(quantize_q8_256, suan__quantize_q8_fn)   \
-    X(rms_norm, suan__rms_norm_fn)             \
-    X(add, suan__add_fn)                       \
-    X(axpy, suan__axpy_fn)                     \
-    X(swiglu, suan__swiglu_fn)                 \
-    X(sigmoid, suan__sigmoid_fn)               \
-    X(softmax, suan__softmax_fn)               \
-    X(rope_interleaved, suan__rope_fn)         \
-    X(rope_half, suan__rope_fn)                \
-    X(f16_to_f32, suan__f16_to_f32_fn)         \
-    X(f32_to_f16, suan__f32_to_f16_fn)         \
-    X(all_finite, suan__all_finite_fn)         \
-    X(attn_qk_f32, suan__attn_qk_fn)           \
-    X(attn_qk_f16, suan__attn_qk_fn)           \
-    X(attn_qk_rows_f32, suan__attn_qk_rows_fn) \
-    X(attn_qk_rows_f16, suan__attn_qk_rows_fn) \
-    X(attn_softmax, suan__attn_softmax_fn)     \
-    X(attn_pv_f32, suan__attn_pv_fn)           \
-    X(attn_pv_f16, suan__attn_pv_fn)           \
-    X(attn_merge, suan__attn_merge_fn)         \
+#define SUAN__KERNEL_MAP(X)                      \
+    X(matmul_acc, suan__matmul_acc_fn)           \
+    X(quantize_q8_32, suan__quantize_q8_fn)      \
+    X(quantize_q8_256, suan__quantize_q8_fn)     \
+    X(rms_norm, suan__rms_norm_fn)               \
+    X(add, suan__add_fn)                         \
+    X(axpy, suan__axpy_fn)                       \
+    X(swiglu, suan__swiglu_fn)                   \
+    X(sigmoid, suan__sigmoid_fn)                 \
+    X(softmax, suan__softmax_fn)                 \
+    X(rope_interleaved, suan__rope_fn)           \
+    X(rope_half, suan__rope_fn)                  \
+    X(f16_to_f32, suan__f16_to_f32_fn)           \
+    X(f32_to_f16, suan__f32_to_f16_fn)           \
+    X(all_finite, suan__all_finite_fn)           \
+    X(attn_qk_f32, suan__attn_qk_fn)             \
+    X(attn_qk_f16, suan__attn_qk_fn)             \
+    X(attn_qk_rows_f32, suan__attn_qk_rows_fn)   \
+    X(attn_qk_rows_f16, suan__attn_qk_rows_fn)   \
+    X(attn_qk_q8, suan__attn_qk_q8_fn)           \
+    X(attn_qk_rows_q8, suan__attn_qk_rows_q8_fn) \
+    X(attn_softmax, suan__attn_softmax_fn)       \
+    X(attn_pv_f32, suan__attn_pv_fn)             \
+    X(attn_pv_f16, suan__attn_pv_fn)             \
+    X(attn_pv_q8, suan__attn_pv_fn)              \
+    X(attn_merge, suan__attn_merge_fn)           \
     X(div, suan__div_fn)
 
 typedef struct suan__kernels {
-    const char *name; /* "c", "avx2", "avx512", "neon" */
+    const char *name; /* "c", "avx2", "avx512", "amx", "neon" */
 #define SUAN__KERNEL_FIELD(field, type) type *field;
     SUAN__KERNEL_MAP(SUAN__KERNEL_FIELD)
 #undef SUAN__KERNEL_FIELD
     suan__matmul_fn *matmul[64]; /* by ggml type id: the types of SUAN__WEIGHT_MAP; NULL for others */
     suan__expand_fn *expand[64]; /* the same types */
+    suan__matmul_wide_fn *matmul_wide[64]; /* NULL where the level has no unit for it */
+    uint8_t wide_from[64];                 /* the number of columns from which matmul_wide is the faster one */
 } suan__kernels;
 
-/* The level that `name` asks for ("c", "avx2", "avx512", "neon"; NULL or "": the best this processor has). An unknown name, or one this
+/* The level that `name` asks for ("c", "avx2", "avx512", "amx", "neon"; NULL or "": the best this processor has). An unknown name, or one this
  * processor cannot run, is an error that lists what it can. The table is filled once and constant afterwards. Threads: safe. */
 suan_status suan__kernels_get(const suan__kernels **table, const char *name, suan_error *err);
 /* Names of the levels this build and processor can run, best first, NULL at the end. */

@@ -27,7 +27,7 @@ static void attend_block(suan__worker *w, const suan__attn_source *src, uint32_t
     scores(w, src, row0, n, block, n_pos);
     for (uint32_t i = 0; i < n; i++) kn->attn_softmax(s + (size_t)i * SUAN__ATTN_BLOCK, n_pos, &max[i * ld], &sum[i * ld]);
     (w->st->kv->type == SUAN__F32 ? kn->attn_pv_f32 : kn->attn_pv_f16)(o, ldo, s, SUAN__ATTN_BLOCK, (int)n,
-                                                                       src->v + block * src->v_block_bytes, src->ldv, n_pos, src->dv);
+                                                                       src->v + block * src->v_block_bytes, src->ldv, 0, n_pos, src->dv);
 }
 
 /* The same, merged into what the rows have from the blocks before. */

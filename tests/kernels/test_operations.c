@@ -193,7 +193,7 @@ static void attend(const suan__kernels *kn, bool f16, bool rows, inputs *in) {
             (f16 ? kn->attn_qk_f16 : kn->attn_qk_f32)(p[0], SUAN__ATTN_BLOCK, q[0], D, QUERIES, D, key_panels, n, scale);
         }
         for (int i = 0; i < QUERIES; i++) kn->attn_softmax(p[i], n, &m2[i], &s2[i]);
-        (f16 ? kn->attn_pv_f16 : kn->attn_pv_f32)(o2[0], D, p[0], SUAN__ATTN_BLOCK, QUERIES, values, D, n, D);
+        (f16 ? kn->attn_pv_f16 : kn->attn_pv_f32)(o2[0], D, p[0], SUAN__ATTN_BLOCK, QUERIES, values, D, 0, n, D);
         for (int i = 0; i < QUERIES; i++) {
             if (t0)
                 kn->attn_merge(o[i], &m[i], &s[i], o2[i], m2[i], s2[i], D);

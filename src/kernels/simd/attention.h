@@ -1,4 +1,7 @@
-/* attention.h: scores against keys in rows, and values weighted by probabilities, of one block of positions.
+/* attention.h: values weighted by probabilities, of one block of positions, and the merge of blocks. Lanes run over the values' dimensions.
+ *
+ * Up to PV_C queries share each value in a register. With more of them the values are expanded once, in pieces of a few dimensions that stay
+ * in the first-level cache, and every group of PV_C queries uses them.
  */
 #ifndef SUAN_KERNELS_SIMD_ATTENTION_H
 #define SUAN_KERNELS_SIMD_ATTENTION_H
@@ -7,151 +10,164 @@
 #include "kernels/math.h"
 #include "kernels/simd/matmul_float.h"
 
-/* ---- keys in rows: lanes over queries, QR_T positions at once */
+typedef enum value_type { VALUE_F32, VALUE_F16, VALUE_Q8 } value_type;
 
-#define QR_CHUNK 64 /* values of a half-precision row expanded at once */
+#define PV_SCALES 2048   /* scales expanded at once */
+#define PV_POSITIONS 128 /* positions expanded at once */
+#define PV_WIDE 2        /* vectors of dimensions expanded at once */
 
-/* V vectors of queries from qt on against T rows from c on. rows: T f32 rows of n values each, ld values apart. */
-VEC void qk_rows_chunk(vf acc[QR_T][QR_V], const float *qt, size_t ldqt, const float *rows, size_t ld, size_t n, int T, int V) {
-    for (size_t j = 0; j < n; j++) {
-        vf q[QR_V];
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) q[v] = vf_load(qt + j * ldqt + (size_t)v * VL);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; t++) {
-            vf b = vf_set1(rows[(size_t)t * ld + j]);
-#pragma GCC unroll 4
-            for (int v = 0; v < V; v++) acc[t][v] = vf_fma(q[v], b, acc[t][v]);
-        }
+/* Rows of values from one position on. */
+typedef struct values {
+    const uint8_t *rows;
+    size_t ld;      /* bytes from one position to the next */
+    const float *d; /* q8: [position][blocks] scales, and PV_SCALES further Q8_ZERO times them */
+    size_t blocks;
+    int n_pos;
+} values;
+
+/* Vector j of the row at p, d its first block's scale; n: values left there. */
+VEC vf load_value(const uint8_t *p, const float *d, int j, size_t n, value_type e) {
+    if (e == VALUE_Q8) {
+        const float *scale = d + j * VL / 32;
+        return vf_fms(vf_load_q8(p + j * VL), vf_set1(scale[0]), vf_set1(scale[PV_SCALES]));
     }
+    if (e == VALUE_F16) return n >= VL ? vf_load_f16(p + j * VL * 2) : vf_load_f16_n(p, n);
+    return n >= VL ? vf_load((const float *)(const void *)p + j * VL) : vf_load_n((const float *)(const void *)p, n);
 }
 
-VEC void qk_rows_tile(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, float scale, element e,
-                      int T, int V) {
-    vf acc[QR_T][QR_V];
+/* J vectors of C queries from dimension j0 on; n: dimensions left. more: the sums go on from o. whole: all J vectors can be read though
+ * fewer may count. ahead: bytes of each row to ask the memory for before they are needed. */
+VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t j0, size_t n, bool more, bool whole,
+                 size_t ahead, value_type e, int C, int J) {
+    vf acc[PV_C][8];
 #pragma GCC unroll 8
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) acc[t][v] = vf_zero();
-    if (e == ELEMENT_F32) {
-        qk_rows_chunk(acc, qt, ldqt, c, ldc, (size_t)d, T, V);
-    } else {
-        float rows[QR_T * QR_CHUNK];
-        const uint16_t *half = c;
-        for (size_t j = 0; j < (size_t)d; j += QR_CHUNK) {
-            size_t n = (size_t)d - j < QR_CHUNK ? (size_t)d - j : QR_CHUNK;
-            for (int t = 0; t < T; t++) {
-                for (size_t i = 0; i < n; i += VL) {
-                    vf x = n - i >= VL ? vf_load_f16(half + (size_t)t * ldc + j + i) : vf_load_f16_n(half + (size_t)t * ldc + j + i, n - i);
-                    vf_store(rows + (size_t)t * QR_CHUNK + i, x);
-                }
-            }
-            qk_rows_chunk(acc, qt + j * ldqt, ldqt, rows, QR_CHUNK, n, T, V);
-        }
-    }
-    float out[QR_T][QR_V * VL];
-#pragma GCC unroll 8
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) vf_store(out[t] + v * VL, vf_mul(acc[t][v], vf_set1(scale)));
-    int n = n_q < V * VL ? n_q : V * VL;
-    for (int i = 0; i < n; i++)
-        for (int t = 0; t < T; t++) s[(size_t)i * lds + (size_t)t] = out[t][i];
-}
-
-/* Queries are padded to 16, so a row of QR_V vectors may be too wide for the last of them: SUAN__PANEL / VL vectors never are. */
-VEC void qk_rows(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos, float scale,
-                 element e) {
-    size_t bytes = e == ELEMENT_F32 ? 4 : 2;
-    int step = 0;
-    for (int i = 0; i < n_q; i += step) {
-        bool wide = n_q - i > SUAN__PANEL && QR_V * VL > SUAN__PANEL;
-        step = wide ? QR_V * VL : SUAN__PANEL;
-        int t = 0;
-        for (; t + QR_T <= n_pos; t += QR_T) {
-            const uint8_t *rows = (const uint8_t *)c + (size_t)t * ldc * bytes;
-            float *to = s + (size_t)i * lds + t;
-            if (wide)
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, QR_T, QR_V);
-            else
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, QR_T, SUAN__PANEL / VL);
-        }
-        for (; t < n_pos; t++) {
-            const uint8_t *rows = (const uint8_t *)c + (size_t)t * ldc * bytes;
-            float *to = s + (size_t)i * lds + t;
-            if (wide)
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, 1, QR_V);
-            else
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, 1, SUAN__PANEL / VL);
-        }
-    }
-}
-static void ISA(attn_qk_rows_f32)(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
-                                  float scale) {
-    qk_rows(s, lds, qt, ldqt, n_q, d, c, ldc, n_pos, scale, ELEMENT_F32);
-}
-static void ISA(attn_qk_rows_f16)(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
-                                  float scale) {
-    qk_rows(s, lds, qt, ldqt, n_q, d, c, ldc, n_pos, scale, ELEMENT_F16);
-}
-
-/* ---- values: lanes over the values' dimensions, C queries share each load */
-
-VEC vf load_values(const void *v, size_t i, size_t n, element e) {
-    if (n >= VL) return load_elements(v, i, e);
-    return e == ELEMENT_F32 ? vf_load_n((const float *)v + i, n) : vf_load_f16_n((const uint16_t *)v + i, n);
-}
-
-/* J vectors of C queries; n: dimensions left, at least (J - 1) * VL + 1. */
-VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const void *v, size_t ldv, int n_pos, size_t n, element e, int C,
-                 int J) {
-    vf acc[PV_C][2 * PV_J];
-#pragma GCC unroll 4
     for (int c = 0; c < C; c++)
 #pragma GCC unroll 8
-        for (int j = 0; j < J; j++) acc[c][j] = vf_zero();
-    for (int t = 0; t < n_pos; t++) {
-        vf x[2 * PV_J];
+        for (int j = 0; j < J; j++) {
+            size_t at = (size_t)j * VL, left = n > at ? n - at : 0;
+            acc[c][j] = vf_zero();
+            if (more && left) acc[c][j] = left >= VL ? vf_load(o + (size_t)c * ldo + at) : vf_load_n(o + (size_t)c * ldo + at, left);
+        }
+    const uint8_t *row = v->rows + j0 * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1);
+    const float *d = v->d + j0 / 32;
+    for (int t = 0; t < v->n_pos; t++, row += v->ld, d += v->blocks) {
+        vf x[8];
+        for (size_t i = 0; i < ahead; i += 64) vec_prefetch(row + 16 * v->ld + i);
 #pragma GCC unroll 8
-        for (int j = 0; j < J; j++) x[j] = load_values(v, (size_t)t * ldv + (size_t)j * VL, J > 1 ? VL : n, e);
-#pragma GCC unroll 4
+        for (int j = 0; j < J; j++) x[j] = load_value(row, d, j, whole || J > 1 ? VL : n, e);
+#pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
             vf b = vf_set1(p[(size_t)c * ldp + (size_t)t]);
 #pragma GCC unroll 8
             for (int j = 0; j < J; j++) acc[c][j] = vf_fma(x[j], b, acc[c][j]);
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < C; c++)
 #pragma GCC unroll 8
         for (int j = 0; j < J; j++) {
-            if (J > 1 || n >= VL)
-                vf_store(o + (size_t)c * ldo + j * VL, acc[c][j]);
-            else
-                vf_store_n(o + (size_t)c * ldo, acc[c][j], n);
+            size_t at = (size_t)j * VL;
+            if (n >= at + VL)
+                vf_store(o + (size_t)c * ldo + at, acc[c][j]);
+            else if (n > at)
+                vf_store_n(o + (size_t)c * ldo + at, acc[c][j], n - at);
         }
 }
 
-VEC void pv_queries(float *o, size_t ldo, const float *p, size_t ldp, const void *v, size_t ldv, int n_pos, int dv, element e, int C,
-                    int J) {
-    size_t j = 0, n = (size_t)dv, bytes = e == ELEMENT_F32 ? 4 : 2;
-    for (; n - j >= (size_t)J * VL; j += (size_t)J * VL) {
-        pv_tile(o + j, ldo, p, ldp, (const uint8_t *)v + j * bytes, ldv, n_pos, n - j, e, C, J);
-    }
-    for (; j < n; j += VL) pv_tile(o + j, ldo, p, ldp, (const uint8_t *)v + j * bytes, ldv, n_pos, n - j, e, C, 1);
+/* C queries, values straight from the cache. */
+VEC void pv_few(float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t dv, bool more, value_type e, int C, int J) {
+    size_t j = 0, row = dv * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1);
+    for (; dv - j >= (size_t)J * VL; j += (size_t)J * VL) pv_tile(o + j, ldo, p, ldp, v, j, dv - j, more, false, j ? 0 : row, e, C, J);
+    for (; j < dv; j += VL) pv_tile(o + j, ldo, p, ldp, v, j, dv - j, more, false, 0, e, C, 1);
 }
 
-VEC void pv(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int n_pos, int dv, element e) {
-    for (; n_q >= PV_C; n_q -= PV_C, o += PV_C * ldo, p += PV_C * ldp) pv_queries(o, ldo, p, ldp, v, ldv, n_pos, dv, e, PV_C, PV_J);
-    for (; n_q >= 2; n_q -= 2, o += 2 * ldo, p += 2 * ldp) pv_queries(o, ldo, p, ldp, v, ldv, n_pos, dv, e, 2, PV_J);
-    if (n_q) pv_queries(o, ldo, p, ldp, v, ldv, n_pos, dv, e, 1, 2 * PV_J);
+#define PV_COUNTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define PV_CASE_few(c)                                                                              \
+    case c:                                                                                         \
+        if (c <= PV_C) pv_few(o, ldo, p, ldp, v, dv, more, e, c <= PV_C ? c : PV_C, PV_VECTORS(c)); \
+        break;
+#define PV_FEW(stem, type)                                                                                                        \
+    static __attribute__((noinline)) void pv_few_##stem(int C, float *o, size_t ldo, const float *p, size_t ldp, const values *v, \
+                                                        size_t dv, bool more) {                                                   \
+        const value_type e = type;                                                                                                \
+        switch (C) { PV_COUNTS(PV_CASE_few) }                                                                                     \
+    }
+PV_FEW(f32, VALUE_F32)
+PV_FEW(f16, VALUE_F16)
+PV_FEW(q8, VALUE_Q8)
+#undef PV_FEW
+#undef PV_CASE_few
+
+/* The tile on expanded values: PV_WIDE vectors, of which n dimensions count. */
+static __attribute__((noinline)) void pv_expanded(int C, float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t n,
+                                                  bool more) {
+#define PV_CASE(c)                                                                                                \
+    case c:                                                                                                       \
+        if (c <= PV_C) pv_tile(o, ldo, p, ldp, v, 0, n, more, true, 0, VALUE_F32, c <= PV_C ? c : PV_C, PV_WIDE); \
+        break;
+    switch (C) { PV_COUNTS(PV_CASE) }
+#undef PV_CASE
 }
-static void ISA(attn_pv_f32)(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int n_pos, int dv) {
-    pv(o, ldo, p, ldp, n_q, v, ldv, n_pos, dv, ELEMENT_F32);
+
+VEC void pv_many(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const values *v, size_t dv, bool more, value_type e) {
+    const size_t width = PV_WIDE * VL;
+    float x[PV_POSITIONS * PV_WIDE * VL];
+    values expanded = {.rows = (const uint8_t *)x, .ld = width * 4, .n_pos = v->n_pos};
+    for (size_t j = 0; j < dv; j += width) {
+        const uint8_t *row = v->rows + j * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1);
+        for (size_t t = 0; t < (size_t)v->n_pos; t++, row += v->ld) {
+            const float *d = v->d + t * v->blocks;
+#pragma GCC unroll 2
+            for (size_t i = 0; i < PV_WIDE; i++) {
+                size_t at = j + i * VL;
+                vf value = vf_zero();
+                if (at < dv) value = load_value(row + i * VL * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1), d + at / 32, 0, dv - at, e);
+                vf_store(x + t * width + i * VL, value);
+            }
+        }
+        for (int c = 0; c < n_q; c += PV_C)
+            pv_expanded(n_q - c < PV_C ? n_q - c : PV_C, o + (size_t)c * ldo + j, ldo, p + (size_t)c * ldp, ldp, &expanded, dv - j, more);
+    }
 }
-static void ISA(attn_pv_f16)(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int n_pos, int dv) {
-    pv(o, ldo, p, ldp, n_q, v, ldv, n_pos, dv, ELEMENT_F16);
+
+/* The scales of n values' blocks, and Q8_ZERO times them. */
+VEC void expand_scales(float *d, const uint8_t *scales, size_t n) {
+    for (size_t i = 0; i < n; i += VL) {
+        vf x = n - i >= VL ? vf_load_f16(scales + i * 2) : vf_load_f16_n(scales + i * 2, n - i);
+        vf_store(d + i, x);
+        vf_store(d + PV_SCALES + i, vf_mul(x, vf_set1(Q8_ZERO)));
+    }
 }
+
+VEC void pv(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, int n_pos, int dv,
+            value_type e) {
+    float d[2 * PV_SCALES + VL]; /* the scales, then Q8_ZERO times them */
+    size_t bytes = ldv * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1), blocks = e == VALUE_Q8 ? ldv / 32 : 0;
+    int most = n_q > PV_C ? PV_POSITIONS : SUAN__ATTN_BLOCK;
+    if (blocks && (size_t)most > PV_SCALES / blocks) most = (int)(PV_SCALES / blocks);
+    for (int t = first, n; t < n_pos; t += n) {
+        n = n_pos - t < most ? n_pos - t : most;
+        values part = {(const uint8_t *)v + (size_t)t * bytes, bytes, d, blocks, n};
+        if (e == VALUE_Q8) expand_scales(d, (const uint8_t *)v + SUAN__ATTN_BLOCK * ldv + (size_t)t * blocks * 2, (size_t)n * blocks);
+        if (n_q > PV_C)
+            pv_many(o, ldo, p + t, ldp, n_q, &part, (size_t)dv, t > 0, e);
+        else if (e == VALUE_Q8)
+            pv_few_q8(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0);
+        else if (e == VALUE_F16)
+            pv_few_f16(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0);
+        else
+            pv_few_f32(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0);
+    }
+}
+#define PV(stem, e)                                                                                                                  \
+    static void ISA(attn_pv_##stem)(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, \
+                                    int n_pos, int dv) {                                                                             \
+        pv(o, ldo, p, ldp, n_q, v, ldv, first, n_pos, dv, e);                                                                        \
+    }
+PV(f32, VALUE_F32)
+PV(f16, VALUE_F16)
+PV(q8, VALUE_Q8)
+#undef PV
 
 static void ISA(attn_merge)(float *o, float *m, float *s, const float *o2, float m2, float s2, int dv) {
     float max = m2 > *m ? m2 : *m;

@@ -3,6 +3,7 @@
 #define SUAN_KERNELS_SIMD_FILL_H
 
 #include "kernels/simd/attention.h"
+#include "kernels/simd/attention_keys.h"
 #include "kernels/simd/elementwise.h"
 #include "kernels/simd/expand.h"
 #include "kernels/simd/matmul_float.h"

@@ -1,5 +1,5 @@
-/* matmul_float.h: one panel of floating point weights times f32 columns, and, the same arithmetic, scores of queries against a panel of 16
- * keys. Lanes run over the panel's rows; each column's reduction index goes up one by one.
+/* matmul_float.h: one panel of floating point weights times f32 columns. Lanes run over the panel's rows; each column's reduction index
+ * goes up one by one.
  */
 #ifndef SUAN_KERNELS_SIMD_MATMUL_FLOAT_H
 #define SUAN_KERNELS_SIMD_MATMUL_FLOAT_H
@@ -17,12 +17,9 @@ VEC vf load_elements(const void *p, size_t i, element e) {
     return vf_load((const float *)p + i);
 }
 
-/* What becomes of a finished sum. */
-typedef enum finish { FINISH_STORE, FINISH_SCALE, FINISH_CONTINUE } finish; /* CONTINUE: sums start at y's values */
-
-/* C columns, x [c][k] ldx bytes apart. The sums of all columns stay in registers: FLOAT_COLS is as many as the level has room for. */
+/* C columns, x [c][k] ldx bytes apart; more: the sums start at y's values. The sums of all columns stay in registers: FLOAT_COLS is as many as the level has room for. */
 VEC void float_columns(float *y, size_t ldy, const void *panel, element e, size_t k, const uint8_t *x, size_t ldx, int C, int n_rows,
-                       finish how, float scale) {
+                       bool more) {
     vf acc[FLOAT_GROUPS][FLOAT_COLS];
 #pragma GCC unroll 4
     for (int g = 0; g < FLOAT_GROUPS; g++) {
@@ -30,7 +27,7 @@ VEC void float_columns(float *y, size_t ldy, const void *panel, element e, size_
 #pragma GCC unroll 16
         for (int c = 0; c < C; c++) {
             acc[g][c] = vf_zero();
-            if (how == FINISH_CONTINUE && n > 0) acc[g][c] = vf_load_n(y + (size_t)c * ldy + g * VL, n < VL ? (size_t)n : VL);
+            if (more && n > 0) acc[g][c] = vf_load_n(y + (size_t)c * ldy + g * VL, n < VL ? (size_t)n : VL);
         }
     }
     for (size_t i = 0; i < k; i++) {
@@ -50,7 +47,7 @@ VEC void float_columns(float *y, size_t ldy, const void *panel, element e, size_
         int n = n_rows - g * VL;
 #pragma GCC unroll 16
         for (int c = 0; c < C; c++) {
-            vf r = how == FINISH_SCALE ? vf_mul(acc[g][c], vf_set1(scale)) : acc[g][c];
+            vf r = acc[g][c];
             if (n >= VL)
                 vf_store(y + (size_t)c * ldy + g * VL, r);
             else if (n > 0)
@@ -60,24 +57,24 @@ VEC void float_columns(float *y, size_t ldy, const void *panel, element e, size_
 }
 
 VEC void float_matmul(float *y, size_t ldy, const void *panel, element e, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
-                      finish how, float scale) {
+                      bool more) {
     const uint8_t *col = x;
     for (; n_cols >= FLOAT_COLS; n_cols -= FLOAT_COLS, col += FLOAT_COLS * ldx, y += FLOAT_COLS * ldy) {
-        float_columns(y, ldy, panel, e, k, col, ldx, FLOAT_COLS, n_rows, how, scale);
+        float_columns(y, ldy, panel, e, k, col, ldx, FLOAT_COLS, n_rows, more);
     }
     for (; n_cols >= 4; n_cols -= 4, col += 4 * ldx, y += 4 * ldy) {
-        float_columns(y, ldy, panel, e, k, col, ldx, 4, n_rows, how, scale);
+        float_columns(y, ldy, panel, e, k, col, ldx, 4, n_rows, more);
     }
     if (n_cols >= 2) {
-        float_columns(y, ldy, panel, e, k, col, ldx, 2, n_rows, how, scale);
+        float_columns(y, ldy, panel, e, k, col, ldx, 2, n_rows, more);
         n_cols -= 2, col += 2 * ldx, y += 2 * ldy;
     }
-    if (n_cols) float_columns(y, ldy, panel, e, k, col, ldx, 1, n_rows, how, scale);
+    if (n_cols) float_columns(y, ldy, panel, e, k, col, ldx, 1, n_rows, more);
 }
 
 #define FLOAT_MATMUL(stem, e)                                                                                                              \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
-        float_matmul(y, ldy, panel, e, k, x, ldx, n_cols, n_rows, FINISH_STORE, 0);                                                        \
+        float_matmul(y, ldy, panel, e, k, x, ldx, n_cols, n_rows, false);                                                                  \
     }
 FLOAT_MATMUL(f32, ELEMENT_F32)
 FLOAT_MATMUL(f16, ELEMENT_F16)
@@ -85,23 +82,7 @@ FLOAT_MATMUL(bf16, ELEMENT_BF16)
 #undef FLOAT_MATMUL
 
 static void ISA(matmul_acc)(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows) {
-    float_matmul(y, ldy, panel, ELEMENT_F32, k, x, ldx, n_cols, n_rows, FINISH_CONTINUE, 0);
-}
-
-/* Scores: the keys of 16 positions are a panel, the queries its columns. */
-VEC void qk(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale, element e) {
-    size_t panel_bytes = (size_t)d * SUAN__PANEL * (e == ELEMENT_F32 ? 4 : 2);
-    for (int t = 0; t < n_pos; t += SUAN__PANEL) {
-        int n = n_pos - t < SUAN__PANEL ? n_pos - t : SUAN__PANEL;
-        float_matmul(s + t, lds, (const uint8_t *)k + (size_t)(t / SUAN__PANEL) * panel_bytes, e, (size_t)d, q, ldq * sizeof(float), n_q, n,
-                     FINISH_SCALE, scale);
-    }
-}
-static void ISA(attn_qk_f32)(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
-    qk(s, lds, q, ldq, n_q, d, k, n_pos, scale, ELEMENT_F32);
-}
-static void ISA(attn_qk_f16)(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
-    qk(s, lds, q, ldq, n_q, d, k, n_pos, scale, ELEMENT_F16);
+    float_matmul(y, ldy, panel, ELEMENT_F32, k, x, ldx, n_cols, n_rows, true);
 }
 
 #endif

@@ -18,8 +18,10 @@
 #define FLOAT_COLS 6 /* twelve sums, two vectors of weights, one value of a column */
 #define QR_V 2
 #define QR_T 4
-#define PV_C 4
-#define PV_J 2
+#define QK_C 6
+#define QK_P 1
+#define PV_C 6
+#define PV_VECTORS(c) ((c) == 1 ? 8 : (c) == 2 ? 4 : 2)
 
 typedef __m256 vf;
 typedef __m256i vi;
@@ -264,6 +266,19 @@ VEC vi dot_sum(const void *x, int factor) { /* reads two bytes before x too */
     int32_t both;
     memcpy(&both, (const uint8_t *)x - 2, 4);
     return _mm256_madd_epi16(_mm256_set1_epi32((int)((unsigned)factor << 16)), _mm256_set1_epi32(both));
+}
+
+/* ---- the q8 cache: bytes 128 + q (vec_avx512.h) */
+#define Q8_ZERO 128.0f
+VEC vf vf_load_q8(const void *p) {
+    return vf_from_vi(vi_load_u8(p));
+}
+VEC vi dot_s_stored(vi bytes) {
+    return _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+}
+#define ROW_BYTES_OFFSET 0 /* the bytes have been made signed */
+VEC vi dot_row(vi isum, const vi q[8], const uint8_t *bytes) {
+    return dot_s(isum, q, (const int8_t *)bytes, 8);
 }
 
 VEC void vec_prefetch(const void *p) {

@@ -23,8 +23,10 @@
 #define FLOAT_COLS 8 /* columns of a float product: eight sums keep two fma units busy through their latency of four */
 #define QR_V 2       /* vectors of queries, and */
 #define QR_T 8       /* positions of keys in rows */
-#define PV_C 4       /* queries, and */
-#define PV_J 4       /* vectors of dimensions of weighted values */
+#define QK_C 8       /* queries, and */
+#define QK_P 2       /* panels of keys */
+#define PV_C 8       /* queries, and as many vectors of dimensions of weighted values: */
+#define PV_VECTORS(c) ((c) <= 3 ? 8 : (c) <= 6 ? 4 : 2)
 
 typedef __m512 vf;    /* VL floats */
 typedef __m512i vi;   /* VL int32, or 4 * VL bytes */
@@ -260,6 +262,30 @@ VEC vi dot_pair(vi isum, vi pair, const void *x) {
 /* factor times the int16 at x, in each lane. Two bytes before x are read too (the rows of activations have their scales there). */
 VEC vi dot_sum(const void *x, int factor) {
     return dot_pair(_mm512_setzero_si512(), _mm512_set1_epi32((int)((unsigned)factor << 16)), (const uint8_t *)x - 2);
+}
+
+/* ---- the q8 cache: bytes 128 + q (kernels.h) */
+
+/* Q8_ZERO - 128 + byte for VL bytes: the byte stands in the middle of the fraction of 2^15, which is one shuffle. At most 16 bytes are
+ * read. */
+#define Q8_ZERO 32896.0f
+VEC vf vf_load_q8(const void *p) {
+    const __m512i order = _mm512_set4_epi32(3 << 8, 2 << 8, 1 << 8, 0),
+                  lane = _mm512_setr_epi32(0, 0, 0, 0, 4 << 8, 4 << 8, 4 << 8, 4 << 8, 8 << 8, 8 << 8, 8 << 8, 8 << 8, 12 << 8, 12 << 8,
+                                           12 << 8, 12 << 8);
+    __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
+    return vf_bits(_mm512_mask_shuffle_epi8(_mm512_set1_epi32(0x47000000), 0x2222222222222222, bytes, _mm512_or_si512(order, lane)));
+}
+/* Bytes of keys as the weights of dot_s. */
+VEC vi dot_s_stored(vi bytes) {
+    return bytes;
+}
+/* isum + q . (32 bytes), where the lanes' eight units q are signed and the bytes are ROW_BYTES_OFFSET too large. */
+#define ROW_BYTES_OFFSET 128
+VEC vi dot_row(vi isum, const vi q[8], const uint8_t *bytes) {
+#pragma GCC unroll 8
+    for (int u = 0; u < 8; u++) isum = _mm512_dpbusd_epi32(isum, vi_activations((const int8_t *)bytes + 4 * u), q[u]);
+    return isum;
 }
 
 VEC void vec_prefetch(const void *p) {

@@ -19,8 +19,10 @@
 #define FLOAT_COLS 4 /* sixteen sums, four vectors of weights, one value of a column */
 #define QR_V 4
 #define QR_T 4
-#define PV_C 4
-#define PV_J 4
+#define QK_C 4
+#define QK_P 1
+#define PV_C 8
+#define PV_VECTORS(c) ((c) <= 3 ? 8 : (c) <= 6 ? 4 : 2)
 
 typedef float32x4_t vf;
 typedef int32x4_t vi;
@@ -279,6 +281,19 @@ VEC vi dot_sum(const void *x, int factor) {
     int16_t sum;
     memcpy(&sum, x, 2);
     return vdupq_n_s32(sum * factor);
+}
+
+/* ---- the q8 cache: bytes 128 + q (vec_avx512.h) */
+#define Q8_ZERO 128.0f
+VEC vf vf_load_q8(const void *p) {
+    return vf_from_vi(vi_load_u8(p));
+}
+VEC vi dot_s_stored(vi bytes) {
+    return vreinterpretq_s32_u8(veorq_u8(vreinterpretq_u8_s32(bytes), vdupq_n_u8(128)));
+}
+#define ROW_BYTES_OFFSET 0 /* the bytes have been made signed */
+VEC vi dot_row(vi isum, const vi q[8], const uint8_t *bytes) {
+    return dot_s(isum, q, (const int8_t *)bytes, 8);
 }
 
 VEC void vec_prefetch(const void *p) {

@@ -77,20 +77,93 @@ static void check_qk_rows(check *ck, const shape *s) {
     finish(ck, &expected, &out, &rows, &qt);
 }
 
-static void check_pv(check *ck, const shape *s) {
+/* A cache of q8 rows: n bytes (1..255), then scales; n_bytes where the scales begin. */
+static void make_q8(check *ck, check_buffer *b, size_t n_bytes, size_t n, size_t n_scales, const shape *s, size_t skew) {
+    static const uint8_t corners[] = {1, 127, 128, 129, 255};
+    check_buffer_init(b, n_bytes + n_scales * 2, s->high, skew / 4 * 2);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t r = check_random(ck);
+        b->data[i] = s->kind == CHECK_ALTERNATING ? corners[r % 5] : (uint8_t)(1 + r % 255);
+    }
+    check_halves(ck, (uint16_t *)(void *)(b->data + n_bytes), n_scales, s->kind);
+    check_buffer_seal(b);
+}
+
+static void make_q8_rows(check *ck, check_buffer *b, size_t n, size_t width, const shape *s, size_t skew) {
+    check_buffer_init(b, n * suan__q8_row_bytes(width, 32), s->high, skew);
+    for (size_t i = 0; i < n; i++) check_q8_row(ck, b->data + i * suan__q8_row_bytes(width, 32), width, 32, s->kind);
+    check_buffer_seal(b);
+}
+
+static void check_qk_q8(check *ck, const shape *s) {
+    size_t width = suan__attn_q8_width((size_t)s->d), lds = (size_t)s->n_pos + (size_t)check_range(ck, 0, 3),
+           ldq = suan__q8_row_bytes(width, 32);
+    size_t n_s = (size_t)(s->n_q - 1) * lds + (size_t)s->n_pos, skew = (size_t)check_range(ck, 0, 15) * 4;
+    size_t panels = (size_t)(s->n_pos + SUAN__PANEL - 1) / SUAN__PANEL, panel_bytes = SUAN__PANEL * (width + width / 16);
+    check_buffer keys, q, out, expected;
+    check_buffer_init(&keys, panels * panel_bytes, s->high, 0);
+    for (size_t i = 0; i < panels; i++) {
+        check_buffer one;
+        make_q8(ck, &one, SUAN__PANEL * width, SUAN__PANEL * width, SUAN__PANEL * width / 32, s, 0);
+        memcpy(keys.data + i * panel_bytes, one.data, panel_bytes);
+        check_buffer_fini(&one);
+    }
+    check_buffer_seal(&keys);
+    make_q8_rows(ck, &q, (size_t)s->n_q, width, s, skew);
+    check_buffer_init(&out, n_s * 4, s->high, skew);
+    check_buffer_init(&expected, n_s * 4, s->high, skew);
+    check_begin(ck, "attn_qk_q8 n_q=%d d=%d n_pos=%d kind=%d", s->n_q, (int)width, s->n_pos, s->kind);
+    ck->c->attn_qk_q8(f(&expected), lds, q.data, ldq, s->n_q, (int)width, keys.data, s->n_pos, 0.125f);
+    ck->k->attn_qk_q8(f(&out), lds, q.data, ldq, s->n_q, (int)width, keys.data, s->n_pos, 0.125f);
+    finish(ck, &expected, &out, &keys, &q);
+}
+
+static void check_qk_rows_q8(check *ck, const shape *s) {
+    size_t width = suan__attn_q8_width((size_t)s->d), ldc = width + (size_t)check_range(ck, 0, 2) * 32;
+    size_t lds = (size_t)s->n_pos + (size_t)check_range(ck, 0, 3), skew = (size_t)check_range(ck, 0, 15) * 4;
+    size_t n_s = (size_t)(s->n_q - 1) * lds + (size_t)s->n_pos;
+    check_buffer rows, q, panels, out, expected;
+    make_q8(ck, &rows, SUAN__ATTN_BLOCK * ldc, (size_t)s->n_pos * ldc, (size_t)s->n_pos * ldc / 32, s, skew);
+    make_q8_rows(ck, &q, (size_t)s->n_q, width, s, skew);
+    check_buffer_init(&panels, (size_t)(s->n_q + SUAN__PANEL - 1) / SUAN__PANEL * (width / 32) * SUAN__ATTN_Q8_PANEL_BLOCK, s->high, skew);
+    suan__attn_q8_panels(panels.data, q.data, suan__q8_row_bytes(width, 32), width, s->n_q);
+    check_buffer_seal(&panels);
+    check_buffer_fini(&q);
+    check_buffer_init(&out, n_s * 4, s->high, skew);
+    check_buffer_init(&expected, n_s * 4, s->high, skew);
+    check_begin(ck, "attn_qk_rows_q8 n_q=%d d=%d n_pos=%d kind=%d", s->n_q, (int)width, s->n_pos, s->kind);
+    ck->c->attn_qk_rows_q8(f(&expected), lds, panels.data, s->n_q, (int)width, rows.data, ldc, s->n_pos, 0.0417f);
+    ck->k->attn_qk_rows_q8(f(&out), lds, panels.data, s->n_q, (int)width, rows.data, ldc, s->n_pos, 0.0417f);
+    finish(ck, &expected, &out, &rows, &panels);
+}
+
+typedef enum value_type { F32, F16, Q8 } value_type;
+
+static void check_pv(check *ck, const shape *s, value_type type) {
+    static const char *const names[] = {"f32", "f16", "q8"};
     size_t ldo = (size_t)s->d + (size_t)check_range(ck, 0, 3), ldv = (size_t)s->d + (size_t)check_range(ck, 0, 3);
     size_t ldp = (size_t)s->n_pos + (size_t)check_range(ck, 0, 3), skew = (size_t)check_range(ck, 0, 15) * 4;
     size_t n_o = (size_t)(s->n_q - 1) * ldo + (size_t)s->d;
+    int first = check_random(ck) % 3 ? 0 : check_range(ck, 0, s->n_pos - 1); /* > 0: the sums go on from the buffers' present bytes */
     check_buffer values, p, out, expected;
-    make_cache(ck, &values, (size_t)(s->n_pos - 1) * ldv + (size_t)s->d, s, skew);
+    if (type == Q8) {
+        ldv = suan__attn_q8_width(ldv);
+        make_q8(ck, &values, SUAN__ATTN_BLOCK * ldv, (size_t)s->n_pos * ldv, (size_t)s->n_pos * ldv / 32, s, skew);
+    } else {
+        make_cache(ck, &values, (size_t)(s->n_pos - 1) * ldv + (size_t)s->d, s, skew);
+    }
     make_floats(ck, &p, (size_t)(s->n_q - 1) * ldp + (size_t)s->n_pos, s, skew);
     check_buffer_init(&out, n_o * 4, s->high, skew);
     check_buffer_init(&expected, n_o * 4, s->high, skew);
-    check_begin(ck, "attn_pv %s n_q=%d dv=%d n_pos=%d kind=%d", s->half ? "f16" : "f32", s->n_q, s->d, s->n_pos, s->kind);
-    suan__attn_pv_fn *reference = s->half ? ck->c->attn_pv_f16 : ck->c->attn_pv_f32,
-                     *trial = s->half ? ck->k->attn_pv_f16 : ck->k->attn_pv_f32;
-    reference(f(&expected), ldo, f(&p), ldp, s->n_q, values.data, ldv, s->n_pos, s->d);
-    trial(f(&out), ldo, f(&p), ldp, s->n_q, values.data, ldv, s->n_pos, s->d);
+    check_begin(ck, "attn_pv %s n_q=%d dv=%d first=%d n_pos=%d kind=%d", names[type], s->n_q, s->d, first, s->n_pos, s->kind);
+    suan__attn_pv_fn *reference = type == Q8 ? ck->c->attn_pv_q8
+                                  : s->half  ? ck->c->attn_pv_f16
+                                             : ck->c->attn_pv_f32,
+                     *trial = type == Q8 ? ck->k->attn_pv_q8
+                              : s->half  ? ck->k->attn_pv_f16
+                                         : ck->k->attn_pv_f32;
+    reference(f(&expected), ldo, f(&p), ldp, s->n_q, values.data, ldv, first, s->n_pos, s->d);
+    trial(f(&out), ldo, f(&p), ldp, s->n_q, values.data, ldv, first, s->n_pos, s->d);
     finish(ck, &expected, &out, &values, &p);
 }
 
@@ -106,7 +179,10 @@ static void run(check *ck) {
                 s.half = !s.half;
                 check_qk(ck, &s);
                 check_qk_rows(ck, &s);
-                check_pv(ck, &s);
+                check_pv(ck, &s, s.half ? F16 : F32);
+                check_qk_q8(ck, &s);
+                check_qk_rows_q8(ck, &s);
+                check_pv(ck, &s, Q8);
             }
         }
     }

@@ -1,0 +1,331 @@
+/* attention_keys.h: scores of queries against the keys of one block of positions: keys in panels (lanes over positions), and keys in rows
+ * (lanes over queries), in f32, f16 and q8.
+ *
+ * What has to be expanded is expanded once and used by all queries; with few queries it stays in registers instead.
+ */
+#ifndef SUAN_KERNELS_SIMD_ATTENTION_KEYS_H
+#define SUAN_KERNELS_SIMD_ATTENTION_KEYS_H
+
+#include "kernels/kernels.h"
+#include "kernels/simd/matmul_float.h"
+
+/* ---- keys in panels */
+
+#define QK_CHUNK 128                    /* values of a half-precision key expanded at once */
+#define QK_GROUPS (QK_P * FLOAT_GROUPS) /* vectors of positions */
+
+/* C queries against QK_P panels, n values of each. more: the sums go on from s; last: they end here and are scaled. */
+VEC void qk_tile(float *s, size_t lds, const float *q, size_t ldq, const uint8_t *const k[QK_P], size_t n, int n_pos, bool more, bool last,
+                 float scale, element e, int C) {
+    vf acc[QK_GROUPS][QK_C];
+#pragma GCC unroll 4
+    for (int g = 0; g < QK_GROUPS; g++) {
+        int left = n_pos - g * VL;
+#pragma GCC unroll 8
+        for (int c = 0; c < C; c++) {
+            acc[g][c] = vf_zero();
+            if (more && left > 0) acc[g][c] = vf_load_n(s + (size_t)c * lds + g * VL, left < VL ? (size_t)left : VL);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        vf w[QK_GROUPS];
+        if (e == ELEMENT_F32 || i % 2 == 0)
+            for (int p = 0; p < QK_P; p++) vec_prefetch(k[p] + i * SUAN__PANEL * (e == ELEMENT_F32 ? 4 : 2) + 4096);
+#pragma GCC unroll 4
+        for (int g = 0; g < QK_GROUPS; g++) w[g] = load_elements(k[g / FLOAT_GROUPS], i * SUAN__PANEL + (size_t)(g % FLOAT_GROUPS) * VL, e);
+#pragma GCC unroll 8
+        for (int c = 0; c < C; c++) {
+            vf b = vf_set1(q[(size_t)c * ldq + i]);
+#pragma GCC unroll 4
+            for (int g = 0; g < QK_GROUPS; g++) acc[g][c] = vf_fma(w[g], b, acc[g][c]);
+        }
+    }
+    vf factor = vf_set1(last ? scale : 1.0f);
+#pragma GCC unroll 4
+    for (int g = 0; g < QK_GROUPS; g++) {
+        int left = n_pos - g * VL;
+#pragma GCC unroll 8
+        for (int c = 0; c < C; c++) {
+            vf r = last ? vf_mul(acc[g][c], factor) : acc[g][c];
+            if (left >= VL)
+                vf_store(s + (size_t)c * lds + g * VL, r);
+            else if (left > 0)
+                vf_store_n(s + (size_t)c * lds + g * VL, r, (size_t)left);
+        }
+    }
+}
+
+/* One function for each number of queries up to QK_C. */
+#define QK_COUNTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define QK_TILE(e)                                                                                                                        \
+    static                                                                                                                                \
+        __attribute__((noinline)) void qk_tile_##e(int C, float *s, size_t lds, const float *q, size_t ldq, const uint8_t *const k[QK_P], \
+                                                   size_t n, int n_pos, bool more, bool last, float scale) {                              \
+        switch (C) { QK_COUNTS(QK_CASE_##e) }                                                                                             \
+    }
+#define QK_CASE_f32(c)                                                                                             \
+    case c:                                                                                                        \
+        if (c <= QK_C) qk_tile(s, lds, q, ldq, k, n, n_pos, more, last, scale, ELEMENT_F32, c <= QK_C ? c : QK_C); \
+        break;
+#define QK_CASE_f16(c)                                                                                             \
+    case c:                                                                                                        \
+        if (c <= QK_C) qk_tile(s, lds, q, ldq, k, n, n_pos, more, last, scale, ELEMENT_F16, c <= QK_C ? c : QK_C); \
+        break;
+QK_TILE(f32)
+QK_TILE(f16)
+#undef QK_TILE
+#undef QK_CASE_f32
+#undef QK_CASE_f16
+
+/* Many queries against QK_P panels, which are expanded first. */
+VEC void qk_many(float *s, size_t lds, const float *q, size_t ldq, int n_q, size_t d, const uint8_t *const k[QK_P], int n_pos, float scale,
+                 element e) {
+    float x[QK_P][QK_CHUNK * SUAN__PANEL];
+    for (size_t j = 0; j < d; j += QK_CHUNK) {
+        size_t n = d - j < QK_CHUNK ? d - j : QK_CHUNK;
+        const uint8_t *expanded[QK_P];
+        for (int p = 0; p < QK_P; p++) {
+            expanded[p] = k[p] + j * SUAN__PANEL * 4;
+            if (e == ELEMENT_F32) continue;
+            for (size_t i = 0; i < n * SUAN__PANEL; i += VL) vf_store(x[p] + i, load_elements(k[p], j * SUAN__PANEL + i, e));
+            expanded[p] = (const uint8_t *)x[p];
+        }
+        for (int c = 0; c < n_q; c += QK_C)
+            qk_tile_f32(n_q - c < QK_C ? n_q - c : QK_C, s + (size_t)c * lds, lds, q + (size_t)c * ldq + j, ldq, expanded, n, n_pos, j > 0,
+                        j + n == d, scale);
+    }
+}
+
+VEC void qk(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale, element e) {
+    size_t panel_bytes = (size_t)d * SUAN__PANEL * (e == ELEMENT_F32 ? 4 : 2);
+    for (int t = 0; t < n_pos; t += QK_P * SUAN__PANEL) {
+        const uint8_t *panels[QK_P];
+        for (int p = 0; p < QK_P; p++) { /* where there is no second one the first is taken twice */
+            size_t at = (size_t)(t / SUAN__PANEL) + (size_t)(t + p * SUAN__PANEL < n_pos ? p : 0);
+            panels[p] = (const uint8_t *)k + at * panel_bytes;
+        }
+        if (n_q > QK_C)
+            qk_many(s + t, lds, q, ldq, n_q, (size_t)d, panels, n_pos - t, scale, e);
+        else if (e == ELEMENT_F32)
+            qk_tile_f32(n_q, s + t, lds, q, ldq, panels, (size_t)d, n_pos - t, false, true, scale);
+        else
+            qk_tile_f16(n_q, s + t, lds, q, ldq, panels, (size_t)d, n_pos - t, false, true, scale);
+    }
+}
+static void ISA(attn_qk_f32)(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
+    qk(s, lds, q, ldq, n_q, d, k, n_pos, scale, ELEMENT_F32);
+}
+static void ISA(attn_qk_f16)(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
+    qk(s, lds, q, ldq, n_q, d, k, n_pos, scale, ELEMENT_F16);
+}
+
+/* C queries against the VL positions from h on of a panel of q8 keys. */
+VEC void qk_q8_tile(float *s, size_t lds, const uint8_t *q, size_t ldq, size_t d, const uint8_t *panel, int h, int n_pos, float scale,
+                    int C) {
+    const uint8_t *scales = panel + d * SUAN__PANEL;
+    size_t d_at = suan__q8_d_offset(d), sum_at = suan__q8_sum_offset(d, 32);
+    vf acc[QK_C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) acc[c] = vf_zero();
+    for (size_t b = 0; b < d / 32; b++) {
+        vi w[8];
+        vf dk = vf_load_f16(scales + (b * SUAN__PANEL + (size_t)h) * 2);
+#pragma GCC unroll 8
+        for (int u = 0; u < 8; u++) {
+            const uint8_t *unit = panel + (b * 8 + (size_t)u) * 64 + 4 * h;
+            vec_prefetch(unit + 4096);
+            w[u] = dot_s_stored(vi_load(unit));
+        }
+#pragma GCC unroll 8
+        for (int c = 0; c < C; c++) {
+            const uint8_t *row = q + (size_t)c * ldq;
+            float dq;
+            memcpy(&dq, row + d_at + b * 4, 4);
+            vi isum = DOT_S_OFFSET ? dot_sum(row + sum_at + b * 2, -DOT_S_OFFSET) : vi_zero();
+            isum = dot_s(isum, w, (const int8_t *)row + b * 32, 8);
+            acc[c] = vf_fma(vf_from_vi(isum), vf_mul(dk, vf_set1(dq)), acc[c]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) {
+        vf r = vf_mul(acc[c], vf_set1(scale));
+        if (n_pos >= VL)
+            vf_store(s + (size_t)c * lds, r);
+        else
+            vf_store_n(s + (size_t)c * lds, r, (size_t)n_pos);
+    }
+}
+
+static __attribute__((noinline)) void qk_q8_some(int C, float *s, size_t lds, const uint8_t *q, size_t ldq, size_t d, const uint8_t *panel,
+                                                 int h, int n_pos, float scale) {
+#define QK_CASE(c)                                                                                  \
+    case c:                                                                                         \
+        if (c <= QK_C) qk_q8_tile(s, lds, q, ldq, d, panel, h, n_pos, scale, c <= QK_C ? c : QK_C); \
+        break;
+    switch (C) { QK_COUNTS(QK_CASE) }
+#undef QK_CASE
+}
+
+static void ISA(attn_qk_q8)(float *s, size_t lds, const void *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
+    size_t panel_bytes = SUAN__PANEL * ((size_t)d + (size_t)d / 16);
+    for (int t = 0; t < n_pos; t += VL) {
+        const uint8_t *panel = (const uint8_t *)k + (size_t)(t / SUAN__PANEL) * panel_bytes;
+        for (int c = 0; c < n_q; c += QK_C)
+            qk_q8_some(n_q - c < QK_C ? n_q - c : QK_C, s + (size_t)c * lds + t, lds, (const uint8_t *)q + (size_t)c * ldq, ldq, (size_t)d,
+                       panel, t % SUAN__PANEL, n_pos - t, scale);
+    }
+}
+
+/* ---- keys in rows: lanes over queries, QR_T positions at once */
+
+#define QR_CHUNK 64 /* values of a half-precision row expanded at once */
+
+/* V vectors of queries from qt on against T rows from c on. rows: T f32 rows of n values each, ld values apart. */
+VEC void qk_rows_chunk(vf acc[QR_T][QR_V], const float *qt, size_t ldqt, const float *rows, size_t ld, size_t n, int T, int V) {
+    for (size_t j = 0; j < n; j++) {
+        vf q[QR_V];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) q[v] = vf_load(qt + j * ldqt + (size_t)v * VL);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; t++) {
+            vf b = vf_set1(rows[(size_t)t * ld + j]);
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++) acc[t][v] = vf_fma(q[v], b, acc[t][v]);
+        }
+    }
+}
+
+/* s[i][t] of what the tile holds: lanes are queries there, of which n count. */
+VEC void qk_rows_finish(float *s, size_t lds, vf acc[QR_T][QR_V], int n, float scale, int T, int V) {
+    float out[QR_T][QR_V * VL];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) vf_store(out[t] + v * VL, vf_mul(acc[t][v], vf_set1(scale)));
+    if (n > V * VL) n = V * VL;
+    for (int i = 0; i < n; i++)
+        for (int t = 0; t < T; t++) s[(size_t)i * lds + (size_t)t] = out[t][i];
+}
+
+VEC void qk_rows_tile(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, float scale, element e,
+                      int T, int V) {
+    vf acc[QR_T][QR_V];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) acc[t][v] = vf_zero();
+    if (e == ELEMENT_F32) {
+        qk_rows_chunk(acc, qt, ldqt, c, ldc, (size_t)d, T, V);
+    } else {
+        float rows[QR_T * QR_CHUNK];
+        const uint16_t *half = c;
+        for (size_t j = 0; j < (size_t)d; j += QR_CHUNK) {
+            size_t n = (size_t)d - j < QR_CHUNK ? (size_t)d - j : QR_CHUNK;
+            for (int t = 0; t < T; t++) {
+                for (size_t i = 0; i < n; i += VL) {
+                    vf x = n - i >= VL ? vf_load_f16(half + (size_t)t * ldc + j + i) : vf_load_f16_n(half + (size_t)t * ldc + j + i, n - i);
+                    vf_store(rows + (size_t)t * QR_CHUNK + i, x);
+                }
+            }
+            qk_rows_chunk(acc, qt + j * ldqt, ldqt, rows, QR_CHUNK, n, T, V);
+        }
+    }
+    qk_rows_finish(s, lds, acc, n_q, scale, T, V);
+}
+
+/* Queries are padded to 16, so a row of QR_V vectors may be too wide for the last of them: SUAN__PANEL / VL vectors never are. */
+VEC void qk_rows(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos, float scale,
+                 element e) {
+    size_t bytes = e == ELEMENT_F32 ? 4 : 2;
+    int step = 0;
+    for (int i = 0; i < n_q; i += step) {
+        bool wide = n_q - i > SUAN__PANEL && QR_V * VL > SUAN__PANEL;
+        step = wide ? QR_V * VL : SUAN__PANEL;
+        int t = 0;
+        for (; t + QR_T <= n_pos; t += QR_T) {
+            const uint8_t *rows = (const uint8_t *)c + (size_t)t * ldc * bytes;
+            float *to = s + (size_t)i * lds + t;
+            if (wide)
+                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, QR_T, QR_V);
+            else
+                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, QR_T, SUAN__PANEL / VL);
+        }
+        for (; t < n_pos; t++) {
+            const uint8_t *rows = (const uint8_t *)c + (size_t)t * ldc * bytes;
+            float *to = s + (size_t)i * lds + t;
+            if (wide)
+                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, 1, QR_V);
+            else
+                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, e, 1, SUAN__PANEL / VL);
+        }
+    }
+}
+static void ISA(attn_qk_rows_f32)(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
+                                  float scale) {
+    qk_rows(s, lds, qt, ldqt, n_q, d, c, ldc, n_pos, scale, ELEMENT_F32);
+}
+static void ISA(attn_qk_rows_f16)(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
+                                  float scale) {
+    qk_rows(s, lds, qt, ldqt, n_q, d, c, ldc, n_pos, scale, ELEMENT_F16);
+}
+
+#define QR8_V (SUAN__PANEL / VL) /* vectors of a panel of queries */
+
+/* A panel of queries (at its block 0) against T rows. */
+VEC void qk_rows_q8_tile(float *s, size_t lds, const uint8_t *panel, int n_q, size_t d, const uint8_t *c, const uint8_t *scales, size_t ldc,
+                         float scale, int T) {
+    vf acc[QR_T][QR_V];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+        for (int v = 0; v < QR8_V; v++) acc[t][v] = vf_zero();
+    for (size_t b = 0; b < d / 32; b++, panel += SUAN__ATTN_Q8_PANEL_BLOCK) {
+        const uint8_t *rows = c + b * 32;
+        size_t ld = ldc;
+        float dk[QR_T];
+        uint8_t copy[QR_T * 32 + 32];
+        for (int t = 0; t < T; t++) {
+            uint16_t half[VL] = {0};
+            float x[VL];
+            memcpy(half, scales + ((size_t)t * (ldc / 32) + b) * 2, 2);
+            vf_store(x, vf_load_f16(half));
+            dk[t] = x[0];
+        }
+        if (!ROW_BYTES_OFFSET) {
+            for (int t = 0; t < T; t++)
+                for (size_t i = 0; i < 32; i++) copy[(size_t)t * 32 + i] = rows[(size_t)t * ldc + i] ^ 128;
+            rows = copy;
+            ld = 32;
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < QR8_V; v++) {
+            vi q[8], offset = ROW_BYTES_OFFSET ? vi_sub(vi_zero(), vi_load(panel + 64 + v * VL * 4)) : vi_zero();
+            vf dq = vf_load((const float *)(const void *)(panel + v * VL * 4));
+#pragma GCC unroll 8
+            for (int u = 0; u < 8; u++) q[u] = vi_load(panel + 128 + u * 64 + v * VL * 4);
+#pragma GCC unroll 8
+            for (int t = 0; t < T; t++)
+                acc[t][v] = vf_fma(vf_from_vi(dot_row(offset, q, rows + (size_t)t * ld)), vf_mul(dq, vf_set1(dk[t])), acc[t][v]);
+        }
+    }
+    qk_rows_finish(s, lds, acc, n_q, scale, T, QR8_V);
+}
+
+static void ISA(attn_qk_rows_q8)(float *s, size_t lds, const void *panels, int n_q, int d, const void *c, size_t ldc, int n_pos,
+                                 float scale) {
+    size_t panel_bytes = (size_t)d / 32 * SUAN__ATTN_Q8_PANEL_BLOCK;
+    const uint8_t *scales = (const uint8_t *)c + SUAN__ATTN_BLOCK * ldc;
+    for (int i = 0; i < n_q; i += SUAN__PANEL) {
+        const uint8_t *panel = (const uint8_t *)panels + (size_t)(i / SUAN__PANEL) * panel_bytes;
+        float *to = s + (size_t)i * lds;
+        int t = 0;
+        for (; t + QR_T <= n_pos; t += QR_T)
+            qk_rows_q8_tile(to + t, lds, panel, n_q - i, (size_t)d, (const uint8_t *)c + (size_t)t * ldc, scales + (size_t)t * (ldc / 16),
+                            ldc, scale, QR_T);
+        for (; t < n_pos; t++)
+            qk_rows_q8_tile(to + t, lds, panel, n_q - i, (size_t)d, (const uint8_t *)c + (size_t)t * ldc, scales + (size_t)t * (ldc / 16),
+                            ldc, scale, 1);
+    }
+}
+
+#endif
