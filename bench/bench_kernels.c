@@ -149,9 +149,9 @@ static void run_ops(bench *b) {
     TIME_OP("qk f32 8 queries", 8 * 128 * 256, k->attn_qk_f32(y, 256, x, 128, 8, 128, cache, 256, 0.1f));
     TIME_OP("qk f16 8 queries", 8 * 128 * 256, k->attn_qk_f16(y, 256, x, 128, 8, 128, half, 256, 0.1f));
     TIME_OP("qk f16 1 query", 128 * 256, k->attn_qk_f16(y, 256, x, 128, 1, 128, half, 256, 0.1f));
-    TIME_OP("pv f32 8 queries", 8 * 128 * 256, k->attn_pv_f32(y, 128, x, 256, 8, cache, 128, 256, 128));
-    TIME_OP("pv f16 8 queries", 8 * 128 * 256, k->attn_pv_f16(y, 128, x, 256, 8, half, 128, 256, 128));
-    TIME_OP("pv f16 1 query", 128 * 256, k->attn_pv_f16(y, 128, x, 256, 1, half, 128, 256, 128));
+    TIME_OP("pv f32 8 queries", 8 * 128 * 256, k->attn_pv_f32(y, 128, x, 256, 8, cache, 128, 0, 256, 128));
+    TIME_OP("pv f16 8 queries", 8 * 128 * 256, k->attn_pv_f16(y, 128, x, 256, 8, half, 128, 0, 256, 128));
+    TIME_OP("pv f16 1 query", 128 * 256, k->attn_pv_f16(y, 128, x, 256, 1, half, 128, 0, 256, 128));
     TIME_OP("qk_rows f32 64", 64 * 576 * 64, k->attn_qk_rows_f32(y, 64, x, 64, 64, 576, cache, 576, 64, 0.1f));
     TIME_OP("qk_rows f16 64", 64 * 576 * 64, k->attn_qk_rows_f16(y, 64, x, 64, 64, 576, half, 576, 64, 0.1f));
 }

@@ -1,9 +1,18 @@
-/* cost.c: time stamps of operations. */
+/* cost.c: time stamps of operations, and what operations need at least. */
 #include "model/cost.h"
 
 #include <time.h>
 
 #include "model/step.h"
+
+const char *suan__op_name(suan__op op) {
+    static const char *const names[] = {
+#define NAME(id, name) name,
+        SUAN__OP_MAP(NAME)
+#undef NAME
+    };
+    return names[op];
+}
 
 void suan__step_profile(suan__step *step, suan__profile *profile) {
     step->profile = profile;
@@ -15,4 +24,100 @@ void suan__stamp(suan__step *st, suan__op kind) {
     uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
     if (kind < SUAN__N_OPS) st->profile->ns[kind] += now - st->profile->last;
     st->profile->last = now;
+}
+
+uint64_t suan__step_experts_read(const suan__step *step) {
+    return step->experts_read;
+}
+
+/* ---- counting ---- */
+
+typedef struct counter {
+    const suan__model *model;
+    const suan__step_shape *shape;
+    const suan__rates *rates;
+    suan__cost *cost;
+} counter;
+
+static double slower(double a, double b) {
+    return a > b ? a : b;
+}
+
+/* One operation. */
+static void add(const counter *c, suan__op op, double bytes, double int8_ops, double f32_ops) {
+    suan__cost *to = &c->cost[op];
+    to->bytes += bytes;
+    to->int8_ops += int8_ops;
+    to->f32_ops += f32_ops;
+    to->seconds += slower(bytes / c->rates->bytes, int8_ops / c->rates->int8_ops + f32_ops / c->rates->f32_ops);
+}
+
+/* Weights of one operation: n_slices of each are read (negative: all), n_cols columns meet every slice that is read. */
+static void add_weights(const counter *c, suan__op op, const suan__weight *const *w, int n, double n_slices, double n_cols) {
+    double bytes = 0, int8_ops = 0, f32_ops = 0;
+    for (int i = 0; i < n; i++) {
+        if (!w[i]->data) continue;
+        double slices = n_slices < 0 ? w[i]->n_slices : n_slices;
+        double ops = 2.0 * w[i]->n_rows * w[i]->n_cols * slices * n_cols;
+        bytes += (double)w[i]->slice_bytes * slices;
+        if (c->shape->exact || w[i]->exact || !suan__activation_block(w[i]->type))
+            f32_ops += ops;
+        else
+            int8_ops += ops;
+    }
+    add(c, op, bytes, int8_ops, f32_ops);
+}
+#define ADD_WEIGHTS(c, op, n_slices, n_cols, ...)                                                                                         \
+    add_weights(c, op, (const suan__weight *const[]){__VA_ARGS__}, (int)(sizeof((const suan__weight *[]){__VA_ARGS__}) / sizeof(void *)), \
+                n_slices, n_cols)
+
+static void add_attention(const counter *c) {
+    const suan__hparams *hp = &c->model->hp;
+    const suan__step_shape *s = c->shape;
+    double rows = (double)suan__kv_bytes(hp, SUAN__ATTN_BLOCK, s->kv) / SUAN__ATTN_BLOCK / hp->n_layer; /* bytes of a position of a layer */
+    double n = s->n_tokens, seen = n * s->pos0 + n * (n + 1) / 2;                                       /* pairs of token and position */
+    double d = hp->head_dim, dv = hp->kv_lora ? hp->kv_lora : hp->head_dim;
+    double scores = 2 * seen * hp->n_head * d, values = 2 * seen * hp->n_head * dv;
+    bool is_rounded = s->kv != SUAN__F32 && s->kv != SUAN__F16; /* then queries are too, and scores are integer products */
+    add(c, SUAN__OP_ATTENTION, rows * (s->pos0 + 2 * n), is_rounded ? scores : 0, values + (is_rounded ? 0 : scores));
+}
+
+/* Experts that get tokens when each token chooses `used` of n at random. */
+static double expected_busy(const suan__hparams *hp, uint32_t n_tokens) {
+    double none = 1;
+    for (uint32_t i = 0; i < n_tokens && none > 1e-12; i++) none *= 1 - (double)hp->n_expert_used / hp->n_expert;
+    return hp->n_expert * (1 - none);
+}
+
+static void add_experts(const counter *c, const suan__layer *l) {
+    const suan__hparams *hp = &c->model->hp;
+    double n = c->shape->n_tokens, busy = c->shape->n_busy >= 0 ? c->shape->n_busy : expected_busy(hp, c->shape->n_tokens);
+    double each = busy > 0 ? n * hp->n_expert_used / busy : 0; /* tokens of an expert that has some */
+    ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->router, &l->gate, &l->up);
+    ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->down);
+    ADD_WEIGHTS(c, SUAN__OP_GATE_UP, busy, each, &l->gate_exps, &l->up_exps);
+    ADD_WEIGHTS(c, SUAN__OP_DOWN, busy, each, &l->down_exps);
+}
+
+void suan__step_cost(const suan__model *model, const suan__step_shape *shape, const suan__rates *rates, suan__cost *cost) {
+    const counter c = {model, shape, rates, cost};
+    const suan__weight *e = &model->embd;
+    double n = shape->n_tokens;
+    add(&c, SUAN__OP_EMBED, n * (double)suan__panel_bytes(e->type, e->n_cols) / SUAN__PANEL, 0, 0);
+    for (uint32_t i = 0; i < model->hp.n_layer; i++) {
+        const suan__layer *l = &model->layers[i];
+        ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wq, &l->wk, &l->wv, &l->wq_a, &l->wkv_a);
+        ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wq_b);
+        ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wk_b);
+        add_attention(&c);
+        ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wv_b);
+        ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wo);
+        if (l->router.data) {
+            add_experts(&c, l);
+        } else {
+            ADD_WEIGHTS(&c, SUAN__OP_GATE_UP, -1, n, &l->gate, &l->up);
+            ADD_WEIGHTS(&c, SUAN__OP_DOWN, -1, n, &l->down);
+        }
+    }
+    ADD_WEIGHTS(&c, SUAN__OP_HEAD, -1, shape->n_logits, &model->head);
 }

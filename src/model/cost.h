@@ -6,20 +6,25 @@
 
 #include "model/model.h"
 
-/* The kinds of operations that time is given to. */
+/* The kinds of operations that time is given to: X(id, name for people). */
+#define SUAN__OP_MAP(X)                                                                 \
+    X(EMBED, "embedding")              /* its rows, tables of angles, the first norm */ \
+    X(QKV, "queries, keys, values")    /* MLA: down, and up to the latent queries */    \
+    X(ATTENTION, "attention")          /* scores, softmax, values */                    \
+    X(OUT, "attention output")         /* MLA: unfolded first */                        \
+    X(ROUTER, "router, shared expert") /* with the choice of experts */                 \
+    X(GATE_UP, "gate, up")             /* of the dense network or the experts */        \
+    X(DOWN, "down")                                                                     \
+    X(HEAD, "head")                                                                     \
+    X(NORM, "norms, rounding") /* also RoPE, activation functions, sums, copies */      \
+    X(WAIT, "waiting at barriers")
 typedef enum suan__op {
-    SUAN__OP_EMBED = 0, /* rows of the embedding, tables of angles, the first norm */
-    SUAN__OP_QKV,       /* queries, keys, values; MLA: down and up to the latent queries */
-    SUAN__OP_ATTENTION, /* scores, softmax, values */
-    SUAN__OP_OUT,       /* what attention gives, projected; MLA: unfolded first */
-    SUAN__OP_ROUTER,    /* router, choice of experts, and the shared expert that is computed beside them */
-    SUAN__OP_GATE_UP,   /* of the dense network or the experts */
-    SUAN__OP_DOWN,
-    SUAN__OP_HEAD,
-    SUAN__OP_NORM, /* norms, RoPE, activation functions, rounding, sums */
-    SUAN__OP_WAIT, /* at barriers */
-    SUAN__N_OPS
+#define SUAN__OP_ID(id, name) SUAN__OP_##id,
+    SUAN__OP_MAP(SUAN__OP_ID)
+#undef SUAN__OP_ID
+        SUAN__N_OPS
 } suan__op;
+const char *suan__op_name(suan__op op);
 
 /* Times of steps, taken by thread 0 at the ends of operations; added up over steps until somebody clears it. */
 typedef struct suan__profile {
@@ -29,5 +34,33 @@ typedef struct suan__profile {
 
 /* From now on steps add their times to *profile (borrowed until the next call); NULL: they take none, the default. */
 void suan__step_profile(suan__step *step, suan__profile *profile);
+
+/* ---- what a step needs ---- */
+
+/* What a machine does in a second: bytes read, integer and f32 operations; a multiply-add is two. */
+typedef struct suan__rates {
+    double bytes, int8_ops, f32_ops;
+} suan__rates;
+
+/* Of one kind of operations. seconds: the least that a machine of the rates given needs; an operation's is the greater of the time for its
+ * bytes and the time for its arithmetic, and operations add up. */
+typedef struct suan__cost {
+    double bytes, int8_ops, f32_ops, seconds;
+} suan__cost;
+
+typedef struct suan__step_shape {
+    uint32_t n_tokens, pos0; /* as of suan__step_run */
+    uint32_t n_logits;       /* rows of logits */
+    suan__dtype kv;
+    bool exact;
+    double n_busy; /* experts of a layer that have tokens, on average; below 0: as many as a router would hit that knows no favourites */
+} suan__step_shape;
+
+/* Adds what the step takes to cost[SUAN__N_OPS]: each weight that is used once, all of the cache up to the last token once, the new rows of
+ * the cache, the embedding's rows. Activations stay in caches and count nothing, and so do norms, softmax and the like. */
+void suan__step_cost(const suan__model *model, const suan__step_shape *shape, const suan__rates *rates, suan__cost *cost);
+
+/* How many experts' weights steps have read so far, over all layers. */
+uint64_t suan__step_experts_read(const suan__step *step);
 
 #endif

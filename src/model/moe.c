@@ -98,6 +98,7 @@ static void gather_slots(suan__step *st) {
     st->n_busy = 0;
     for (uint32_t e = 0; e < hp->n_expert; e++)
         if (st->expert_begin[e + 1] > st->expert_begin[e]) st->busy[st->n_busy++] = e;
+    st->experts_read += st->n_busy;
 }
 
 /* The activations of a weight's experts, one row a slot: in q8 rows, or f32. */

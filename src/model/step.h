@@ -49,6 +49,7 @@ struct suan__step {
     uint32_t *expert_begin;           /* [n_expert + 1] */
     uint32_t *expert_fill;            /* [n_expert] */
     uint32_t *busy, n_busy;           /* [n_expert]: the experts that have tokens, ascending */
+    uint64_t experts_read;            /* n_busy, added up over layers and steps */
     uint32_t *slot_token;             /* [T * used] */
     unsigned char *h_32, *h_256;      /* h rounded, [T] q8 rows; what the model does not take is not filled */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
