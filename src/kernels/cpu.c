@@ -90,7 +90,56 @@ static size_t describe(char *text, size_t size) {
 }
 
 #elif defined(__aarch64__)
+#if defined(__linux__)
 #include <sys/auxv.h>
+
+/* Bits of AT_HWCAP and AT_HWCAP2: Linux, arch/arm64/include/uapi/asm/hwcap.h. */
+static bool has_dotprod(void) {
+    return getauxval(AT_HWCAP) >> 20 & 1;
+}
+static bool has_i8mm(void) {
+    return getauxval(AT_HWCAP2) >> 13 & 1;
+}
+static bool has_sve(void) {
+    return getauxval(AT_HWCAP) >> 22 & 1;
+}
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static bool has_feature(const char *name) {
+    int value = 0;
+    size_t size = sizeof(value);
+    return sysctlbyname(name, &value, &size, NULL, 0) == 0 && value != 0;
+}
+static bool has_dotprod(void) {
+    return has_feature("hw.optional.arm.FEAT_DotProd");
+}
+static bool has_i8mm(void) {
+    return has_feature("hw.optional.arm.FEAT_I8MM");
+}
+static bool has_sve(void) {
+    return false;
+}
+#else
+/* Where nobody can be asked: what the compiler was told to take for granted. */
+static bool has_dotprod(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return true;
+#else
+    return false;
+#endif
+}
+static bool has_i8mm(void) {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    return true;
+#else
+    return false;
+#endif
+}
+static bool has_sve(void) {
+    return false;
+}
+#endif
 
 bool suan__cpu_has_avx2(void) {
     return false;
@@ -101,12 +150,15 @@ bool suan__cpu_has_avx512(void) {
 bool suan__cpu_has_neon(void) {
     return true;
 }
+bool suan__cpu_has_dotprod(void) {
+    return has_dotprod();
+}
+bool suan__cpu_has_i8mm(void) {
+    return has_dotprod() && has_i8mm();
+}
 
-/* Bits of AT_HWCAP and AT_HWCAP2: Linux, arch/arm64/include/uapi/asm/hwcap.h. */
 static size_t describe(char *text, size_t size) {
-    unsigned long cap = getauxval(AT_HWCAP), cap2 = getauxval(AT_HWCAP2);
-    return (size_t)snprintf(text, size, "neon%s%s%s%s", cap >> 20 & 1 ? " dotprod" : "", cap >> 22 & 1 ? " sve" : "",
-                            cap2 >> 1 & 1 ? " sve2" : "", cap2 >> 13 & 1 ? " i8mm" : "");
+    return (size_t)snprintf(text, size, "neon%s%s%s", has_dotprod() ? " dotprod" : "", has_i8mm() ? " i8mm" : "", has_sve() ? " sve" : "");
 }
 
 #else

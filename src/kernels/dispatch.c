@@ -39,6 +39,12 @@ static const struct level {
 #if defined(SUAN__HAVE_NEON)
     {suan__cpu_has_neon, suan__kernels_overlay_neon},
 #endif
+#if defined(SUAN__HAVE_DOTPROD)
+    {suan__cpu_has_dotprod, suan__kernels_overlay_dotprod},
+#endif
+#if defined(SUAN__HAVE_I8MM)
+    {suan__cpu_has_i8mm, suan__kernels_overlay_i8mm},
+#endif
     {NULL, NULL},
 };
 

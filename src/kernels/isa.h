@@ -10,10 +10,15 @@ void suan__kernels_fill_c(suan__kernels *t);
 void suan__kernels_overlay_avx2(suan__kernels *t);
 void suan__kernels_overlay_avx512(suan__kernels *t);
 void suan__kernels_overlay_neon(suan__kernels *t);
+void suan__kernels_overlay_dotprod(suan__kernels *t); /* the integer products of NEON by other instructions */
+void suan__kernels_overlay_i8mm(suan__kernels *t);    /* and those of DOTPROD */
 
 /* What the processor and the operating system let a program use. */
 bool suan__cpu_has_avx2(void);   /* AVX2, FMA, F16C and saved YMM state */
 bool suan__cpu_has_avx512(void); /* the above, F, BW, VL, DQ, VNNI and saved ZMM state */
 bool suan__cpu_has_neon(void);   /* AArch64: always */
+/* AArch64: SDOT, and SMMLA with it. */
+bool suan__cpu_has_dotprod(void);
+bool suan__cpu_has_i8mm(void);
 
 #endif

@@ -4,6 +4,17 @@
 
 #include "kernels/kernels.h"
 
+/* Levels that are nothing but instructions for integers: their products of block types are their own, and all else is that of the level
+ * below. */
+static const char *const integer_levels[] = {"dotprod", "i8mm"};
+
+static bool is_integer_level(const char *level) {
+    for (size_t i = 0; i < sizeof(integer_levels) / sizeof(integer_levels[0]); i++) {
+        if (strcmp(integer_levels[i], level) == 0) return true;
+    }
+    return false;
+}
+
 /* An entry that is allowed to be the C function, or that of the level below. */
 static const struct reason {
     const char *level, *entry, *why;
@@ -21,9 +32,9 @@ static const char *reason_for(const char *level, const char *entry) {
 typedef void any_fn(void);
 static int n_bad;
 
-/* mine: the entry; c: that of the reference; below: that of the next lower level (may be the reference). */
-static void entry(const char *level, const char *name, any_fn *mine, any_fn *c, any_fn *below) {
-    const char *why = reason_for(level, name);
+/* mine: the entry; c: that of the reference; below: that of the next lower level (may be the reference); integers: a product of integers. */
+static void entry(const char *level, const char *name, bool integers, any_fn *mine, any_fn *c, any_fn *below) {
+    const char *why = !integers && is_integer_level(level) ? "the level has no instructions for it" : reason_for(level, name);
     if (!mine) {
         printf("%s %s: empty\n", level, name);
         n_bad++;
@@ -41,13 +52,13 @@ static void entry(const char *level, const char *name, any_fn *mine, any_fn *c, 
 }
 
 static void compare(const suan__kernels *t, const suan__kernels *c, const suan__kernels *below) {
-#define FIELD(field, type) entry(t->name, #field, (any_fn *)t->field, (any_fn *)c->field, (any_fn *)below->field);
+#define FIELD(field, type) entry(t->name, #field, false, (any_fn *)t->field, (any_fn *)c->field, (any_fn *)below->field);
     SUAN__KERNEL_MAP(FIELD)
 #undef FIELD
-#define TYPE(type)                                                                                        \
-    entry(t->name, "matmul " #type, (any_fn *)t->matmul[SUAN__##type], (any_fn *)c->matmul[SUAN__##type], \
-          (any_fn *)below->matmul[SUAN__##type]);                                                         \
-    entry(t->name, "expand " #type, (any_fn *)t->expand[SUAN__##type], (any_fn *)c->expand[SUAN__##type], \
+#define TYPE(type)                                                                                                \
+    entry(t->name, "matmul " #type, suan__activation_block(SUAN__##type) != 0, (any_fn *)t->matmul[SUAN__##type], \
+          (any_fn *)c->matmul[SUAN__##type], (any_fn *)below->matmul[SUAN__##type]);                              \
+    entry(t->name, "expand " #type, false, (any_fn *)t->expand[SUAN__##type], (any_fn *)c->expand[SUAN__##type],  \
           (any_fn *)below->expand[SUAN__##type]);
     SUAN__WEIGHT_MAP(TYPE)
 #undef TYPE
