@@ -121,6 +121,7 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
     PUT(st->q8_256, st->q8_bytes, 1);
     place_split(l, hp, st, n_ctx, n_threads);
     PUT(st->logits, SUAN__LOGIT_ROWS, hp->n_vocab);
+    PUT(st->stretches, (uint64_t)n_threads, 1);
     PUT(st->threads, (uint64_t)n_threads, 1);
     suan__thread_scratch none;
     for (int i = 0; i < n_threads; i++) place_thread(l, hp, l->base ? &st->threads[i] : &none);
@@ -239,7 +240,7 @@ static void run_head(void *ctx, int i_thread, int n_threads) {
 }
 
 static void run(suan__step *st, suan__pool_fn *fn) {
-    for (int i = 0; i < 3; i++) atomic_store_explicit(&st->counter[i], 0, memory_order_relaxed);
+    suan__reset_tiles(st);
     suan__pool_run(st->model->pool, fn, st);
 }
 

@@ -1,7 +1,7 @@
 /* step.h: a step at work, for the files that compute the parts of a layer.
  *
  * All threads of the pool run the layers together. A part is a sequence of operations; each operation cuts its outputs into tiles that do
- * not depend on the number of threads, hands them out by a shared counter, and ends with a barrier. Every tile writes outputs that no other
+ * not depend on the number of threads, hands them out as threads ask for them, and ends with a barrier. Every tile writes outputs that no other
  * tile touches, so who takes which changes no bit.
  */
 #ifndef SUAN_MODEL_STEP_H
@@ -24,6 +24,11 @@ typedef struct suan__thread_scratch {
     float *k_row;      /* [head_dim] */
     unsigned char *q8; /* a piece of a q8 row: SUAN__PIECE values */
 } suan__thread_scratch;
+
+/* The tiles before a thread, in a line of its own. */
+typedef struct suan__stretch {
+    _Alignas(SUAN__ALIGN) _Atomic uint64_t word;
+} suan__stretch;
 
 /* T: tokens of a step at most; used: experts a token. Where the sizes come from: place() in step.c. */
 struct suan__step {
@@ -61,7 +66,7 @@ struct suan__step {
     suan__thread_scratch *threads;
     unsigned char *pages;
     size_t pages_bytes;
-    atomic_uint counter[3]; /* tiles handed out: of the last operation, the present one, and zero for the next */
+    suan__stretch *stretches; /* [n_threads]: tiles that are still to be done; see ops.c */
     const atomic_bool *cancel;
     bool stopped;
     atomic_ullong fault;    /* 0: none; see suan__step_fault */
@@ -71,9 +76,8 @@ struct suan__step {
 struct suan__worker {
     suan__step *st;
     int i_thread, n_threads;
-    unsigned op;             /* how many operations this thread has been through */
-    suan__op kind;           /* whose time the present operation is: set before it begins */
-    uint32_t tile, tile_end; /* tiles taken and not yet given out */
+    unsigned op;   /* how many operations this thread has been through */
+    suan__op kind; /* whose time the present operation is: set before it begins */
     suan__thread_scratch *scratch;
 };
 
@@ -92,6 +96,8 @@ void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32
 /* for (uint32_t t; suan__next_tile(w, n, &t);) { ... } suan__end_op(w); */
 bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile);
 void suan__end_op(suan__worker *w);
+/* Before a run. */
+void suan__reset_tiles(suan__step *st);
 /* Gives the time since the last stamp to `kind` when the step is profiled; thread 0. */
 void suan__stamp(suan__step *st, suan__op kind);
 /* Ends an operation and runs another one of n_tiles tiles behind it. One tile alone costs no barrier: the thread that arrives last computes
