@@ -3,63 +3,80 @@
 
 #include <string.h>
 
-/* Scores of rows [row0, row0 + n) against n_pos positions of a block. */
-static void scores(suan__worker *w, const suan__attn_source *src, uint32_t row0, uint32_t n, uint32_t block, int n_pos) {
+/* Scores of the first n rows against n_pos positions of a block. */
+static void scores(suan__worker *w, const suan__attn_source *src, uint32_t n, uint32_t block, uint32_t n_pos) {
     const suan__step *st = w->st;
     const suan__kernels *kn = st->model->kernels;
     const suan__thread_scratch *sc = w->scratch;
     const void *k = src->k + block * src->k_block_bytes;
-    float *s = sc->s + (size_t)row0 * SUAN__ATTN_BLOCK, scale = st->model->hp.attn_scale;
-    bool f32 = st->kv->type == SUAN__F32;
-    if (src->ldk)
-        (f32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q + row0, SUAN__ATTN_ROWS, (int)n, src->d, k, src->ldk,
-                                                            n_pos, scale);
+    float scale = st->model->hp.attn_scale;
+    size_t d = (size_t)src->d;
+    if (st->kv->type == SUAN__Q8_0 && src->ldk)
+        kn->attn_qk_rows_q8(sc->s, SUAN__ATTN_BLOCK, sc->q_panels, (int)n, src->d, k, src->ldk, (int)n_pos, scale);
+    else if (st->kv->type == SUAN__Q8_0)
+        kn->attn_qk_q8(sc->s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale);
+    else if (src->ldk)
+        (st->kv->type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(sc->s, SUAN__ATTN_BLOCK, sc->q, SUAN__ATTN_ROWS, (int)n,
+                                                                                  src->d, k, src->ldk, (int)n_pos, scale);
     else
-        (f32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q + (size_t)row0 * (size_t)src->d, (size_t)src->d, (int)n,
-                                                  src->d, k, n_pos, scale);
+        (st->kv->type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(sc->s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos,
+                                                                        scale);
 }
 
-/* One block for rows [row0, row0 + n) that all see n_pos positions of it: outputs o[i * ldo], maximum and sum at [i * ld]. */
-static void attend_block(suan__worker *w, const suan__attn_source *src, uint32_t row0, uint32_t n, uint32_t block, int n_pos, float *o,
-                         size_t ldo, float *max, float *sum, size_t ld) {
+/* Some query rows of a tile: n_tokens tokens of n_head heads each, the first token at position pos. */
+typedef struct rows {
+    uint32_t n_tokens, n_head, pos;
+} rows;
+
+/* Where the outputs, maxima and sums of rows go, row by row. */
+typedef struct results {
+    float *o, *max, *sum;
+    size_t ldo, ld;
+} results;
+
+/* Positions of the block that token t sees. */
+static uint32_t n_seen(const rows *r, uint32_t t, uint32_t block) {
+    uint32_t n = r->pos + t + 1 - block * SUAN__ATTN_BLOCK;
+    return n < SUAN__ATTN_BLOCK ? n : SUAN__ATTN_BLOCK;
+}
+
+/* One block for the tokens from t0 on, which see some of it. Scores are computed for all as if they saw as much as the last; what a token
+ * does not see goes into nothing. Values are weighted together as far as all tokens see, and then for each token alone. */
+static void attend_block(suan__worker *w, const suan__attn_source *src, const rows *r, uint32_t t0, uint32_t block, const results *to) {
     const suan__kernels *kn = w->st->model->kernels;
-    float *s = w->scratch->s + (size_t)row0 * SUAN__ATTN_BLOCK;
-    scores(w, src, row0, n, block, n_pos);
-    for (uint32_t i = 0; i < n; i++) kn->attn_softmax(s + (size_t)i * SUAN__ATTN_BLOCK, n_pos, &max[i * ld], &sum[i * ld]);
-    (w->st->kv->type == SUAN__F32 ? kn->attn_pv_f32 : kn->attn_pv_f16)(o, ldo, s, SUAN__ATTN_BLOCK, (int)n,
-                                                                       src->v + block * src->v_block_bytes, src->ldv, 0, n_pos, src->dv);
-}
-
-/* The same, merged into what the rows have from the blocks before. */
-static void attend_and_merge(suan__worker *w, const suan__attn_source *src, uint32_t row0, uint32_t n, uint32_t block, int n_pos) {
-    const suan__thread_scratch *sc = w->scratch;
-    size_t dv = (size_t)src->dv;
-    if (block == 0) {
-        attend_block(w, src, row0, n, 0, n_pos, sc->o + row0 * dv, dv, sc->m + row0, sc->sum + row0, 1);
-        return;
+    suan__dtype type = w->st->kv->type;
+    suan__attn_pv_fn *pv = type == SUAN__F32 ? kn->attn_pv_f32 : type == SUAN__F16 ? kn->attn_pv_f16 : kn->attn_pv_q8;
+    const unsigned char *v = src->v + block * src->v_block_bytes;
+    const float *s = w->scratch->s;
+    size_t H = r->n_head;
+    scores(w, src, r->n_tokens * r->n_head, block, n_seen(r, r->n_tokens - 1, block));
+    for (uint32_t t = t0; t < r->n_tokens; t++)
+        for (size_t i = t * H; i < (t + 1) * H; i++)
+            kn->attn_softmax(w->scratch->s + i * SUAN__ATTN_BLOCK, (int)n_seen(r, t, block), &to->max[i * to->ld], &to->sum[i * to->ld]);
+    int common = (int)n_seen(r, t0, block);
+    pv(to->o + t0 * H * to->ldo, to->ldo, s + t0 * H * SUAN__ATTN_BLOCK, SUAN__ATTN_BLOCK, (int)((r->n_tokens - t0) * r->n_head), v,
+       src->ldv, 0, common, src->dv);
+    for (uint32_t t = t0 + 1; t < r->n_tokens; t++) {
+        int n = (int)n_seen(r, t, block);
+        if (n > common)
+            pv(to->o + t * H * to->ldo, to->ldo, s + t * H * SUAN__ATTN_BLOCK, SUAN__ATTN_BLOCK, (int)H, v, src->ldv, common, n, src->dv);
     }
-    float max[SUAN__ATTN_ROWS], sum[SUAN__ATTN_ROWS];
-    attend_block(w, src, row0, n, block, n_pos, sc->o2 + row0 * dv, dv, max, sum, 1);
-    for (uint32_t i = 0, r = row0; i < n; i++, r++)
-        w->st->model->kernels->attn_merge(sc->o + r * dv, &sc->m[r], &sc->sum[r], sc->o2 + r * dv, max[i], sum[i], src->dv);
 }
 
 void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_tokens, uint32_t n_head, uint32_t pos) {
-    uint32_t rows = n_tokens * n_head, last = pos + n_tokens - 1;
-    for (uint32_t block = 0; block * SUAN__ATTN_BLOCK <= last; block++) {
-        uint32_t begin = block * SUAN__ATTN_BLOCK;
-        if (begin + SUAN__ATTN_BLOCK <= pos + 1) { /* seen whole by the first token, hence by all */
-            attend_and_merge(w, src, 0, rows, block, SUAN__ATTN_BLOCK);
-            continue;
-        }
-        for (uint32_t t = 0; t < n_tokens; t++) {
-            if (pos + t < begin) continue;
-            uint32_t n_pos = pos + t + 1 - begin;
-            attend_and_merge(w, src, t * n_head, n_head, block, n_pos < SUAN__ATTN_BLOCK ? (int)n_pos : SUAN__ATTN_BLOCK);
-        }
+    const suan__kernels *kn = w->st->model->kernels;
+    const suan__thread_scratch *sc = w->scratch;
+    size_t dv = (size_t)src->dv;
+    float max[SUAN__ATTN_ROWS], sum[SUAN__ATTN_ROWS];
+    rows r = {n_tokens, n_head, pos};
+    results first = {sc->o, sc->m, sc->sum, dv, 1}, next = {sc->o2, max, sum, dv, 1};
+    for (uint32_t block = 0; block * SUAN__ATTN_BLOCK < pos + n_tokens; block++) {
+        uint32_t begin = block * SUAN__ATTN_BLOCK, t0 = begin > pos ? begin - pos : 0;
+        attend_block(w, src, &r, t0, block, block ? &next : &first);
+        for (size_t i = t0 * n_head; block && i < n_tokens * n_head; i++)
+            kn->attn_merge(sc->o + i * dv, &sc->m[i], &sc->sum[i], sc->o2 + i * dv, max[i], sum[i], src->dv);
     }
-    for (uint32_t r = 0; r < rows; r++)
-        w->st->model->kernels->div(w->scratch->o + (size_t)r * (size_t)src->dv, w->scratch->sum[r], (size_t)src->dv);
+    for (size_t i = 0; i < n_tokens * n_head; i++) kn->div(sc->o + i * dv, sc->sum[i], dv);
 }
 
 bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles) {
@@ -69,10 +86,9 @@ bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles) {
 
 void suan__attend_split(suan__worker *w, const suan__attn_source *src, uint32_t h0, uint32_t n, uint32_t block) {
     suan__step *st = w->st;
-    uint32_t n_pos = st->pos0 + 1 - block * SUAN__ATTN_BLOCK;
     size_t at = (size_t)h0 * st->split_blocks + block, dv = (size_t)src->dv;
-    attend_block(w, src, 0, n, block, n_pos < SUAN__ATTN_BLOCK ? (int)n_pos : SUAN__ATTN_BLOCK, st->split_o + at * dv,
-                 st->split_blocks * dv, st->split_m + at, st->split_sum + at, st->split_blocks);
+    results to = {st->split_o + at * dv, st->split_m + at, st->split_sum + at, st->split_blocks * dv, st->split_blocks};
+    attend_block(w, src, &(rows){1, n, st->pos0}, 0, block, &to);
 }
 
 void suan__attend_merge(suan__worker *w, uint32_t h, float *o, int dv) {

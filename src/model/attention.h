@@ -5,17 +5,19 @@
 
 #include "model/step.h"
 
-/* Where the keys and values of the query rows stand. */
+/* Where the keys and values of the query rows stand, in blocks of 256 positions as kv.h has them. */
 typedef struct suan__attn_source {
     const unsigned char *k, *v;
-    size_t k_block_bytes, v_block_bytes; /* of 256 positions */
-    size_t ldv;                          /* values between two positions */
-    size_t ldk;                          /* latent rows: values between two positions; 0: keys in panels */
-    int d, dv;                           /* widths of key and value */
+    size_t k_block_bytes, v_block_bytes;
+    size_t ldv; /* values between two positions */
+    size_t ldk; /* latent rows: values between two positions; 0: keys in panels */
+    int d, dv;  /* widths of key (q8_0: rounded up to 32) and value */
 } suan__attn_source;
 
-/* n_tokens tokens (first at position pos) times n_head heads: queries in scratch->q, rows (token, head); for latent rows transposed
- * [d][SUAN__ATTN_ROWS]. The result, divided by the sum, is left in scratch->o [rows][dv]. */
+/* n_tokens tokens (first at position pos) times n_head heads, SUAN__ATTN_ROWS rows (token, head) at most. Their queries:
+ *   f32, f16   scratch->q, rows [d]; for latent rows transposed [d][SUAN__ATTN_ROWS], zeros where there is no row
+ *   q8_0       scratch->q_rows, q8 rows of d values; for latent rows suan__attn_q8_panels of them in scratch->q_panels
+ * The result, divided by the sum, is left in scratch->o [rows][dv]. */
 void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_tokens, uint32_t n_head, uint32_t pos);
 
 /* A single token over a long cache: its blocks are spread over the threads, kept apart, and merged in increasing order afterwards: the same operations in the same order for

@@ -4,32 +4,21 @@
 
 #include "model/attention.h"
 
-/* Puts one head's key into its panel: column pos % 16 of [head_dim][16]. */
-static bool store_key(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t pos, const float *k) {
-    const suan__step *st = w->st;
-    const suan__kv *kv = st->kv;
-    size_t hd = st->model->hp.head_dim;
-    size_t at = (size_t)g * kv->n_ctx * hd + (pos / SUAN__PANEL) * hd * SUAN__PANEL + pos % SUAN__PANEL;
-    unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
-    if (kv->type == SUAN__F32) {
-        float *panel = (float *)(void *)layer + at;
-        for (size_t j = 0; j < hd; j++) panel[j * SUAN__PANEL] = k[j];
-        return st->model->kernels->all_finite(k, hd);
-    }
-    uint16_t *panel = (uint16_t *)(void *)layer + at, *row = (uint16_t *)(void *)w->scratch->k_row;
-    bool fits = st->model->kernels->f32_to_f16(row, k, hd);
-    for (size_t j = 0; j < hd; j++) panel[j * SUAN__PANEL] = row[j];
-    return fits;
+/* The bytes of one key/value head of a layer, keys or values; they are the same number. */
+static size_t head_bytes(const suan__step *st) {
+    return st->kv->n_ctx * suan__kv_row_bytes(st->kv->type, st->model->hp.head_dim);
 }
 
-static bool store_value(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t pos, const float *v) {
+/* Puts one head's key and value into the cache. */
+static bool store(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t pos, const float *k, const float *v) {
     const suan__step *st = w->st;
     const suan__kv *kv = st->kv;
-    size_t hd = st->model->hp.head_dim, at = ((size_t)g * kv->n_ctx + pos) * hd;
-    unsigned char *layer = kv->v + i_layer * kv->v_layer_bytes;
-    if (kv->type != SUAN__F32) return st->model->kernels->f32_to_f16((uint16_t *)(void *)layer + at, v, hd);
-    memcpy((float *)(void *)layer + at, v, hd * sizeof *v);
-    return st->model->kernels->all_finite(v, hd);
+    size_t hd = st->model->hp.head_dim, row = suan__kv_row_bytes(kv->type, hd),
+           at = g * head_bytes(st) + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * row;
+    const suan__kernels *kn = st->model->kernels;
+    uint32_t i = pos % SUAN__ATTN_BLOCK;
+    bool fits = suan__kv_store_column(kn, kv->type, kv->k + i_layer * kv->k_layer_bytes + at, i, k, hd, w->scratch->kv_row);
+    return fits & suan__kv_store_row(kn, kv->type, kv->v + i_layer * kv->v_layer_bytes + at, i, v, hd, w->scratch->kv_row);
 }
 
 /* Biases, norms and RoPE of one token's heads; its keys and values go into the cache. */
@@ -53,28 +42,37 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     rope(q, hd, hp->n_head, hp->n_rot, cos, sin);
     rope(k, hd, hp->n_head_kv, hp->n_rot, cos, sin);
     bool fits = true;
-    for (uint32_t g = 0; g < hp->n_head_kv; g++) {
-        fits &= store_key(w, i_layer, g, st->pos0 + t, k + g * hd);
-        fits &= store_value(w, i_layer, g, st->pos0 + t, v + g * hd);
-    }
+    for (uint32_t g = 0; g < hp->n_head_kv; g++) fits &= store(w, i_layer, g, st->pos0 + t, k + g * hd, v + g * hd);
     if (!fits) {
         bool finite = kn->all_finite(k, nkv) && kn->all_finite(v, nkv);
-        suan__step_fault(st, finite ? SUAN__FAULT_F16 : SUAN__FAULT_CACHE, i_layer, t);
+        suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
     }
 }
 
 static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint32_t g) {
     const suan__kv *kv = st->kv;
-    size_t hd = st->model->hp.head_dim, size = kv->type == SUAN__F32 ? 4 : 2, head_bytes = kv->n_ctx * hd * size;
+    size_t hd = st->model->hp.head_dim, width = suan__kv_width(kv->type, hd), block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, hd);
     return (suan__attn_source){
-        .k = kv->k + i_layer * kv->k_layer_bytes + g * head_bytes,
-        .v = kv->v + i_layer * kv->v_layer_bytes + g * head_bytes,
-        .k_block_bytes = SUAN__ATTN_BLOCK * hd * size,
-        .v_block_bytes = SUAN__ATTN_BLOCK * hd * size,
-        .ldv = hd,
-        .d = (int)hd,
+        .k = kv->k + i_layer * kv->k_layer_bytes + g * head_bytes(st),
+        .v = kv->v + i_layer * kv->v_layer_bytes + g * head_bytes(st),
+        .k_block_bytes = block,
+        .v_block_bytes = block,
+        .ldv = width,
+        .d = (int)width,
         .dv = (int)hd,
     };
+}
+
+/* Queries of heads [h0, h0 + n) of tokens [t0, t0 + nt) as suan__attend takes them. */
+static void gather_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    const suan__step *st = w->st;
+    size_t hd = st->model->hp.head_dim, H = st->model->hp.n_head, row_bytes = suan__q8_row_bytes(suan__attn_q8_width(hd), 32);
+    for (size_t t = 0; t < nt; t++) {
+        const float *q = st->q + ((t0 + t) * H + h0) * hd;
+        if (st->kv->type != SUAN__Q8_0) memcpy(w->scratch->q + t * n * hd, q, n * hd * sizeof(float));
+        for (size_t i = 0; st->kv->type == SUAN__Q8_0 && i < n; i++)
+            suan__kv_round_query(st->model->kernels, w->scratch->q_rows + (t * n + i) * row_bytes, q + i * hd, hd, w->scratch->kv_row);
+    }
 }
 
 /* Heads [h0, h0 + n) of tokens [t0, t0 + nt), all of key/value head g. */
@@ -82,7 +80,7 @@ static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t 
     suan__step *st = w->st;
     size_t hd = st->model->hp.head_dim, H = st->model->hp.n_head;
     suan__attn_source src = source_of(st, i_layer, g);
-    for (uint32_t t = 0; t < nt; t++) memcpy(w->scratch->q + t * n * hd, st->q + ((t0 + t) * H + h0) * hd, n * hd * sizeof(float));
+    gather_queries(w, h0, n, t0, nt);
     suan__attend(w, &src, nt, n, st->pos0 + t0);
     for (uint32_t t = 0; t < nt; t++) {
         float *o = st->att + ((t0 + t) * H + h0) * hd;
@@ -107,11 +105,11 @@ static void part_of(const tiling *g, uint32_t i, uint32_t *kv_head, uint32_t *h0
 static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uint32_t n_tiles) {
     suan__step *st = w->st;
     size_t hd = st->model->hp.head_dim;
-    uint32_t blocks = suan__attention_blocks(st), kv_head, h0, n;
-    for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i);) {
+    uint32_t blocks = suan__attention_blocks(st), kv_head, h0, n, have = UINT32_MAX;
+    for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i); have = i / blocks) {
         part_of(g, i / blocks, &kv_head, &h0, &n);
         suan__attn_source src = source_of(st, i_layer, kv_head);
-        memcpy(w->scratch->q, st->q + h0 * hd, n * hd * sizeof(float));
+        if (have != i / blocks) gather_queries(w, h0, n, 0, 1);
         suan__attend_split(w, &src, h0, n, i % blocks);
     }
     suan__end_op(w);

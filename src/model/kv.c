@@ -1,4 +1,6 @@
-/* kv.c: the memory of the key/value cache. Layout: model.h. */
+/* kv.c: the memory of the key/value cache, and rows on their way into it. */
+#include "model/kv.h"
+
 #include <string.h>
 
 #include "base/checked.h"
@@ -14,14 +16,27 @@ static uint64_t times(uint64_t a, uint64_t b) {
     return suan__mul_u64(a, b, &r) ? r : UINT64_MAX;
 }
 
+const char *suan__kv_type_name(suan__dtype type) {
+    return type == SUAN__F32 ? "f32" : type == SUAN__F16 ? "f16" : "q8_0";
+}
+
+size_t suan__kv_width(suan__dtype type, size_t width) {
+    return type == SUAN__Q8_0 ? suan__attn_q8_width(width) : width;
+}
+
+size_t suan__kv_row_bytes(suan__dtype type, size_t width) {
+    size_t n = suan__kv_width(type, width);
+    return type == SUAN__F32 ? n * 4 : type == SUAN__F16 ? n * 2 : n + n / 16;
+}
+
 /* Bytes of one layer's keys (or latent rows), which values take again where they are stored apart. */
-static uint64_t layer_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv) {
-    uint64_t row = (uint64_t)hp->n_head_kv * hp->head_dim * (kv == SUAN__F32 ? 4 : 2); /* both below 2^17 (hparams.c) */
+static uint64_t layer_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
+    uint64_t row = (uint64_t)hp->n_head_kv * suan__kv_row_bytes(type, hp->head_dim); /* both below 2^17 (hparams.c) */
     return times(round_up(n_ctx, SUAN__ATTN_BLOCK), row);
 }
 
-uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv) {
-    return times(layer_bytes(hp, n_ctx, kv), (uint64_t)hp->n_layer * (hp->kv_lora ? 1 : 2));
+uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
+    return times(layer_bytes(hp, n_ctx, type), (uint64_t)hp->n_layer * (hp->kv_lora ? 1 : 2));
 }
 
 suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err) {
@@ -42,4 +57,73 @@ suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ct
 void suan__kv_free(suan__kv *kv) {
     if (kv->k) suan__pages_free(kv->k, kv->bytes);
     memset(kv, 0, sizeof *kv);
+}
+
+/* ---- rows ---- */
+
+size_t suan__kv_scratch_bytes(size_t width) {
+    size_t n = suan__attn_q8_width(width);
+    return n * sizeof(float) + suan__q8_row_bytes(n, 32);
+}
+
+void suan__kv_round_query(const suan__kernels *kn, void *q8, const float *x, size_t width, void *scratch) {
+    size_t n = suan__attn_q8_width(width);
+    if (n > width) {
+        float *padded = scratch;
+        memcpy(padded, x, width * sizeof *x);
+        memset(padded + width, 0, (n - width) * sizeof *x);
+        x = padded;
+    }
+    kn->quantize_q8_32(q8, x, n);
+}
+
+/* The row rounded to q8_0: bytes 128 + q [n] at *bytes, scales [n / 32] at *scales, both in scratch. */
+static bool round_q8(const suan__kernels *kn, const float *x, size_t width, void *scratch, unsigned char **bytes, uint16_t **scales) {
+    size_t n = suan__attn_q8_width(width);
+    unsigned char *q8 = (unsigned char *)scratch + n * sizeof(float);
+    if (!kn->all_finite(x, width)) return false;
+    suan__kv_round_query(kn, q8, x, width, scratch);
+    for (size_t i = 0; i < n; i++) q8[i] ^= 128;
+    *bytes = q8;
+    *scales = scratch;
+    return kn->f32_to_f16(*scales, (const float *)(const void *)(q8 + suan__q8_d_offset(n)), n / 32);
+}
+
+bool suan__kv_store_row(const suan__kernels *kn, suan__dtype type, unsigned char *block, uint32_t at, const float *x, size_t width,
+                        void *scratch) {
+    if (type == SUAN__F32) {
+        memcpy(block + at * width * sizeof *x, x, width * sizeof *x);
+        return kn->all_finite(x, width);
+    }
+    if (type == SUAN__F16) return kn->f32_to_f16((uint16_t *)(void *)block + at * width, x, width);
+    unsigned char *bytes;
+    uint16_t *scales;
+    if (!round_q8(kn, x, width, scratch, &bytes, &scales)) return false;
+    size_t n = suan__attn_q8_width(width);
+    memcpy(block + at * n, bytes, n);
+    memcpy(block + SUAN__ATTN_BLOCK * n + at * (n / 16), scales, n / 16);
+    return true;
+}
+
+bool suan__kv_store_column(const suan__kernels *kn, suan__dtype type, unsigned char *block, uint32_t at, const float *x, size_t width,
+                           void *scratch) {
+    unsigned char *panel = block + at / SUAN__PANEL * SUAN__PANEL * suan__kv_row_bytes(type, width), *bytes;
+    uint32_t column = at % SUAN__PANEL;
+    uint16_t *halves = scratch;
+    if (type == SUAN__F32) {
+        float *to = (float *)(void *)panel + column;
+        for (size_t j = 0; j < width; j++) to[j * SUAN__PANEL] = x[j];
+        return kn->all_finite(x, width);
+    }
+    if (type == SUAN__F16) {
+        bool fits = kn->f32_to_f16(halves, x, width);
+        uint16_t *to = (uint16_t *)(void *)panel + column;
+        for (size_t j = 0; j < width; j++) to[j * SUAN__PANEL] = halves[j];
+        return fits;
+    }
+    if (!round_q8(kn, x, width, scratch, &bytes, &halves)) return false;
+    size_t n = suan__attn_q8_width(width);
+    for (size_t u = 0; u < n / 4; u++) memcpy(panel + (u * SUAN__PANEL + column) * 4, bytes + u * 4, 4);
+    for (size_t b = 0; b < n / 32; b++) memcpy(panel + SUAN__PANEL * n + (b * SUAN__PANEL + column) * 2, &halves[b], 2);
+    return true;
 }

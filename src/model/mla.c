@@ -10,38 +10,52 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     const suan__hparams *hp = &st->model->hp;
     const suan__kernels *kn = st->model->kernels;
     const suan__kv *kv = st->kv;
-    size_t width = hp->head_dim, qk = hp->nope + hp->rope, at = (size_t)(st->pos0 + t) * width;
+    size_t width = hp->head_dim, qk = hp->nope + hp->rope;
+    uint32_t pos = st->pos0 + t;
     float *q = st->q + t * hp->n_head * qk, *row = st->kv_new + t * width;
     const float *cos = st->cos + (size_t)t * hp->n_rot / 2, *sin = st->sin + (size_t)t * hp->n_rot / 2;
     suan__rope_fn *rope = hp->rope_style == SUAN__ROPE_HALF ? kn->rope_half : kn->rope_interleaved;
     rope(q + hp->nope, qk, hp->n_head, hp->n_rot, cos, sin);
     kn->rms_norm(row, row, l->kv_a_norm, hp->kv_lora, hp->inner_eps);
     rope(row + hp->kv_lora, width, 1, hp->n_rot, cos, sin);
-    unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
-    bool fits = true;
-    if (kv->type == SUAN__F32) {
-        memcpy((float *)(void *)layer + at, row, width * sizeof *row);
-        fits = kn->all_finite(row, width);
-    } else {
-        fits = kn->f32_to_f16((uint16_t *)(void *)layer + at, row, width);
-    }
-    if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_F16 : SUAN__FAULT_CACHE, i_layer, t);
+    size_t row_bytes = suan__kv_row_bytes(kv->type, width);
+    unsigned char *block = kv->k + i_layer * kv->k_layer_bytes + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * row_bytes;
+    bool fits = suan__kv_store_row(kn, kv->type, block, pos % SUAN__ATTN_BLOCK, row, width, w->scratch->kv_row);
+    if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
 }
 
 static suan__attn_source source_of(const suan__step *st, uint32_t i_layer) {
     const suan__kv *kv = st->kv;
-    size_t width = st->model->hp.head_dim, size = kv->type == SUAN__F32 ? 4 : 2;
+    size_t row = st->model->hp.head_dim, width = suan__kv_width(kv->type, row),
+           block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, row);
     const unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
     return (suan__attn_source){
         .k = layer,
         .v = layer,
-        .k_block_bytes = SUAN__ATTN_BLOCK * width * size,
-        .v_block_bytes = SUAN__ATTN_BLOCK * width * size,
+        .k_block_bytes = block,
+        .v_block_bytes = block,
         .ldv = width,
         .ldk = width,
         .d = (int)width,
         .dv = (int)st->model->hp.kv_lora,
     };
+}
+
+/* Rounded queries of heads [h0, h0 + n) of tokens [t0, t0 + nt), for a q8_0 cache. A row is put together in the room of the f32 queries. */
+static void round_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    const suan__step *st = w->st;
+    const suan__hparams *hp = &st->model->hp;
+    size_t lora = hp->kv_lora, qk = hp->nope + hp->rope, width = suan__attn_q8_width(hp->head_dim),
+           row_bytes = suan__q8_row_bytes(width, 32);
+    float *x = w->scratch->q;
+    for (uint32_t t = 0; t < nt; t++)
+        for (uint32_t h = 0; h < n; h++) {
+            size_t token_head = (t0 + t) * (size_t)hp->n_head + h0 + h;
+            memcpy(x, st->latent_q + token_head * lora, lora * sizeof *x);
+            memcpy(x + lora, st->q + token_head * qk + hp->nope, hp->rope * sizeof *x);
+            suan__kv_round_query(st->model->kernels, w->scratch->q_rows + (t * n + h) * row_bytes, x, hp->head_dim, w->scratch->kv_row);
+        }
+    suan__attn_q8_panels(w->scratch->q_panels, w->scratch->q_rows, row_bytes, width, (int)(n * nt));
 }
 
 /* The queries of heads [h0, h0 + n) of tokens [t0, t0 + nt), transposed: latent part, then rotary part. */
@@ -50,6 +64,10 @@ static void transpose_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t
     const suan__hparams *hp = &st->model->hp;
     size_t lora = hp->kv_lora, qk = hp->nope + hp->rope;
     float *qt = w->scratch->q;
+    if (st->kv->type == SUAN__Q8_0) {
+        round_queries(w, h0, n, t0, nt);
+        return;
+    }
     memset(qt, 0, hp->head_dim * SUAN__ATTN_ROWS * sizeof *qt);
     for (uint32_t t = 0; t < nt; t++)
         for (uint32_t h = 0; h < n; h++) {
@@ -86,10 +104,11 @@ static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer,
 static void attend_split(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t heads, uint32_t n_tiles) {
     suan__step *st = w->st;
     uint32_t blocks = suan__attention_blocks(st), H = st->model->hp.n_head;
+    uint32_t have = UINT32_MAX; /* the part whose queries stand in scratch */
     suan__attn_source src = source_of(st, i_layer);
-    for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i);) {
+    for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i); have = i / blocks) {
         uint32_t h0 = i / blocks * heads, n = H - h0 < heads ? H - h0 : heads;
-        transpose_queries(w, h0, n, 0, 1);
+        if (have != i / blocks) transpose_queries(w, h0, n, 0, 1);
         suan__attend_split(w, &src, h0, n, i % blocks);
     }
     suan__end_op(w);

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "formats/checkpoint.h"
 #include "kernels/kernels.h"
+#include "model/kv.h"
 
 typedef enum suan__rope_style { SUAN__ROPE_HALF = 0, SUAN__ROPE_INTERLEAVED } suan__rope_style;
 typedef enum suan__gating { SUAN__GATING_SOFTMAX = 1, SUAN__GATING_SIGMOID = 2 } suan__gating;
@@ -120,8 +121,7 @@ const char *suan__family_arch(const suan__family *family);
  * every block-quantisable matrix were of this type (for "what would fit"), -1: as stored. */
 suan_status suan__model_measure(const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck, int as_type,
                                 uint64_t *weight_bytes, uint64_t *n_params, suan_error *err);
-/* Bytes of cache for n_ctx positions, and of the buffers of a session; UINT64_MAX when 64 bits cannot hold them. */
-uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype kv);
+/* Bytes of the buffers of a session; UINT64_MAX when 64 bits cannot hold them. The cache's: suan__kv_bytes. */
 uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, uint32_t n_ctx, int n_threads);
 
 /* ---- loading ---- */
@@ -131,20 +131,6 @@ typedef void suan__progress_fn(void *ctx, uint64_t done, uint64_t total);
 suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, const suan__kernels *kernels, suan__pool *pool,
                              suan__progress_fn *progress, void *progress_ctx, suan_error *err);
 void suan__model_free(suan__model *model);
-
-/* ---- the cache ---- */
-
-/* GQA: keys in panels, k[layer][kv head][position / 16][head_dim][16]; values in rows, v[layer][kv head][position][head_dim].
- * MLA: rows [layer][position][kv_lora + rope] in k, stored once; v is NULL. Elements f32 or f16. */
-typedef struct suan__kv {
-    suan__dtype type; /* SUAN__F32 or SUAN__F16 */
-    uint32_t n_ctx;   /* rounded up to 256 */
-    unsigned char *k, *v;
-    size_t k_layer_bytes, v_layer_bytes;
-    size_t bytes; /* of the one allocation behind k */
-} suan__kv;
-suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err);
-void suan__kv_free(suan__kv *kv);
 
 /* ---- a step ---- */
 

@@ -41,7 +41,9 @@ static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratc
     PUT(sc->o2, SUAN__ATTN_ROWS, dv);
     PUT(sc->m, SUAN__ATTN_ROWS, 1);
     PUT(sc->sum, SUAN__ATTN_ROWS, 1);
-    PUT(sc->k_row, hp->head_dim, 1);
+    PUT(sc->q_rows, SUAN__ATTN_ROWS, suan__q8_row_bytes(suan__attn_q8_width(hp->head_dim), 32));
+    PUT(sc->q_panels, SUAN__ATTN_ROWS / SUAN__PANEL * (suan__attn_q8_width(hp->head_dim) / 32), SUAN__ATTN_Q8_PANEL_BLOCK);
+    PUT(sc->kv_row, suan__kv_scratch_bytes(hp->head_dim), 1);
     PUT(sc->q8, suan__q8_row_bytes(SUAN__PIECE, 32), 1);
 }
 
@@ -181,9 +183,10 @@ static suan_status report_fault(suan__step *st, suan_error *err) {
     static const char *const what[] = {"", "a key or value", "", "the attention output", "the router", "the logits"};
     uint32_t kind = fault & 15, pos = st->pos0 + (uint32_t)(fault >> 4 & 0xfffffff), layer = (uint32_t)(fault >> 32) - 1;
     if (kind == SUAN__FAULT_LOGITS) return suan__fail(err, SUAN_ENUMERIC, "the logits of position %u hold a value that is not finite", pos);
-    if (kind == SUAN__FAULT_F16)
+    if (kind == SUAN__FAULT_RANGE)
         return suan__fail(err, SUAN_ENUMERIC,
-                          "a key or value of layer %u at position %u does not fit into the f16 cache (use an f32 cache)", layer, pos);
+                          "a key or value of layer %u at position %u does not fit into the %s cache (use an f32 cache)", layer, pos,
+                          suan__kv_type_name(st->kv->type));
     return suan__fail(err, SUAN_ENUMERIC, "%s of layer %u at position %u holds a value that is not finite", what[kind], layer, pos);
 }
 

@@ -21,7 +21,8 @@ typedef struct suan__thread_scratch {
     float *s;      /* [rows][256] scores */
     float *o, *o2; /* [rows][value width] */
     float *m, *sum;
-    float *k_row;      /* [head_dim] */
+    unsigned char *q_rows, *q_panels; /* rounded queries for a q8_0 cache: [ATTN_ROWS] q8 rows; the same in panels of 16 */
+    unsigned char *kv_row;            /* suan__kv_scratch_bytes of a row */
     unsigned char *q8; /* a piece of a q8 row: SUAN__PIECE values */
 } suan__thread_scratch;
 
@@ -81,10 +82,10 @@ struct suan__worker {
     suan__thread_scratch *scratch;
 };
 
-/* In the order of a layer's work, so that a cause comes before what follows from it. SUAN__FAULT_F16: finite, but beyond an f16 cache. */
+/* In the order of a layer's work, so that a cause comes before what follows from it. SUAN__FAULT_RANGE: finite, but too large for the cache. */
 typedef enum suan__fault {
     SUAN__FAULT_CACHE = 1,
-    SUAN__FAULT_F16,
+    SUAN__FAULT_RANGE,
     SUAN__FAULT_ATTENTION,
     SUAN__FAULT_ROUTER,
     SUAN__FAULT_LOGITS
