@@ -60,6 +60,9 @@ typedef struct suan__step_shape {
  * the cache, the embedding's rows. Activations stay in caches and count nothing, and so do norms, softmax and the like. */
 void suan__step_cost(const suan__model *model, const suan__step_shape *shape, const suan__rates *rates, suan__cost *cost);
 
+/* Fills the positions from 256 to n_pos with copies of the first 256's entries: a long cache for measurements. */
+void suan__kv_repeat(suan__kv *kv, const suan__model *model, uint32_t n_pos);
+
 /* How many experts' weights steps have read so far, over all layers. */
 uint64_t suan__step_experts_read(const suan__step *step);
 
