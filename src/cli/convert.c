@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
@@ -65,27 +66,11 @@ static int check(const cli_command *command, const convert_flags *f, const cli_t
     return 0;
 }
 
-/* Names of types or shapes as the help shows them. */
-static bool put_names(char *text, size_t capacity, const char *head, const char *(*name)(size_t i)) {
-    size_t at = strlen(head);
-    if (at >= capacity) return false;
-    memcpy(text, head, at + 1);
-    for (size_t i = 0; name(i); i++) {
-        size_t n = strlen(name(i));
-        if (at + n + 3 > capacity) return false;
-        memcpy(text + at, i ? ", " : " ", i ? 2 : 1);
-        at += i ? 2 : 1;
-        memcpy(text + at, name(i), n + 1);
-        at += n;
-    }
-    return true;
-}
-
 static int convert_main(const cli_command *command, int argc, char **argv) {
     convert_flags f = {0};
     char types[256], shapes[1024];
-    if (!put_names(types, sizeof types, "type of the matrices:", suan_convert_type) ||
-        !put_names(shapes, sizeof shapes, "a config.json, or one of", suan_convert_shape))
+    if (!cli_put_names(types, sizeof types, "type of the matrices:", suan_convert_type) ||
+        !cli_put_names(shapes, sizeof shapes, "a config.json, or one of", suan_convert_shape))
         return cli_failf("convert", "the names are too long");
     /* clang-format off */
     const cli_option options[] = {

@@ -67,6 +67,21 @@ bool cli_help_print(const cli_command *command, const cli_option *options) {
     return put(&b);
 }
 
+bool cli_put_names(char *text, size_t capacity, const char *head, const char *(*name)(size_t i)) {
+    size_t at = strlen(head);
+    if (at >= capacity) return false;
+    memcpy(text, head, at + 1);
+    for (size_t i = 0; name(i); i++) {
+        size_t n = strlen(name(i));
+        if (at + n + 3 > capacity) return false;
+        memcpy(text + at, i ? ", " : " ", i ? 2 : 1);
+        at += i ? 2 : 1;
+        memcpy(text + at, name(i), n + 1);
+        at += n;
+    }
+    return true;
+}
+
 bool cli_help_overview(const cli_command *const *commands, size_t n) {
     suan__buf b = {0};
     suan__buf_printf(&b, "usage: suan COMMAND [options]\n\nRuns open-weight language models, with the same bits on every machine.\n\n");

@@ -22,9 +22,12 @@ typedef struct cli_engine_options {
     CLI_HEAD("Model:"), \
     CLI_TEXT('m', "model", &(o).model, "MODEL", "GGUF file, or directory with config.json, tokenizer.json and *.safetensors; without it the model that ships with suan"), \
     CLI_U32('c', "ctx", &(o).n_ctx, NULL, 1, 1u << 30, "N", "positions of context; by default the model's, or what memory allows"), \
+    CLI_U32(0, "chunk", &(o).chunk, NULL, 1, 4096, "N", "tokens of the prompt a step (256); changes speed and memory, not the answer"), \
+    CLI_COMPUTE_OPTIONS(o)
+/* Those of them that say how it computes. */
+#define CLI_COMPUTE_OPTIONS(o) \
     CLI_CHOICE(0, "kv", &(o).kv, "f16|f32", "type of the key/value cache (f16)"), \
     CLI_CHOICE(0, "activations", &(o).activations, "q8|exact", "what block-quantised weights meet: activations rounded to 8 bits, or exact ones, slower (q8)"), \
-    CLI_U32(0, "chunk", &(o).chunk, NULL, 1, 4096, "N", "tokens of the prompt a step (256); changes speed and memory, not the answer"), \
     CLI_U32('t', "threads", &(o).n_threads, NULL, 1, 512, "N", "threads; by default as many as this process may use; changes no bit"), \
     CLI_TEXT(0, "cpu", &(o).cpu, "LEVEL", "c, avx2, avx512 or neon at most, also from SUAN_CPU; changes no bit"), \
     CLI_FLAG('q', "quiet", &(o).is_quiet, "say nothing on stderr but errors")
