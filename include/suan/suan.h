@@ -6,6 +6,7 @@
 #ifndef SUAN_H
 #define SUAN_H
 
+#include "suan/answer.h"
 #include "suan/bench.h"
 #include "suan/convert.h"
 #include "suan/inspect.h"

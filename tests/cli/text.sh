@@ -79,4 +79,21 @@ for now in 2026-13-01T00:00:00 2026-01-02 2026-01-02T03:04:05Z 2026-01-02T24:00:
     run template "$seed" --input "$tmp/request.json" --now "$now"
     ok "the time $now is refused" exits 1
 done
+# Answers taken apart.
+cat >"$tmp/hermes.jinja" <<'X'
+{{ messages[0].content }}{# <tool_call> #}{% if think %}<think>{% endif %}
+X
+printf 'why\n</think>\n\nI look.\n<tool_call>\n{"name": "f", "arguments": {"a": [1]}}\n</tool_call>' >"$tmp/answer"
+echo '{"messages": [{"role": "user", "content": "q"}], "think": true}' >"$tmp/request.json"
+run template "$tmp/hermes.jinja" --input "$tmp/request.json" --answer "$tmp/answer"
+ok "an answer is taken apart" exits 0
+ok "its reasoning" is "$(json reasoning_content)" why
+ok "its text" is "$(json content)" "I look."
+ok "its call" is "$(json tool_calls.0.function.name)$(json tool_calls.0.function.arguments)" 'f{"a": [1]}'
+run_in "$tmp/answer" template "$tmp/hermes.jinja" --answer -
+ok "without a request nothing is known of the reasoning" is "$(json content)" "$(printf 'why\n</think>\n\nI look.')"
+run template "$tmp/hermes.jinja" --input - --answer -
+ok "stdin cannot be both" exits 2
+run template "$tmp/hermes.jinja" --answer "$tmp/nowhere"
+ok "an answer that is not there is an error" exits 1
 finish

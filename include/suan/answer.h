@@ -1,0 +1,95 @@
+/* answer.h: what a model wrote, taken apart while it streams: reasoning, text for people, tool calls.
+ *
+ *     suan_answer_options options = SUAN_ANSWER_OPTIONS_INIT;
+ *     options.syntax = suan_answer_syntax_of(template_source, n_source);
+ *     options.has_calls = true;
+ *     options.prompt = rendered.text, options.n_prompt = rendered.n;
+ *     suan_answer_create(&answer, &options, on_part, ctx, &err);
+ *     suan_answer_feed(answer, piece->text, piece->n_text, &err);      for every piece
+ *     suan_answer_finish(answer, &err);
+ *     suan_answer_free(answer);
+ *
+ * The parts do not depend on how the text is cut into pieces, but for how reasoning and text are cut into parts. A call is handed over
+ * when it is complete: a name, and arguments that are a JSON object. What looks like a call and is none (broken JSON, a second argument of
+ * the same name, the end of the answer before the end of the call) comes as text, byte for byte: nothing is lost, nothing half is sent as whole.
+ *
+ * Reasoning and text lose what only separates them: newlines around a reasoning block and before and between calls.
+ *
+ * Threads: an answer is used by one thread at a time.
+ */
+#ifndef SUAN_ANSWER_H
+#define SUAN_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "suan/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum suan_answer_syntax {
+    SUAN_ANSWER_PLAIN = 0,   /* no calls; a <think> block all the same */
+    SUAN_ANSWER_HERMES,      /* <tool_call>{"name": .., "arguments": ..}</tool_call>: Qwen2.5, Qwen3, Hermes */
+    SUAN_ANSWER_QWEN3_CODER, /* <tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call> */
+    SUAN_ANSWER_LLAMA3,      /* the whole answer is {"name": .., "parameters": ..}, or <|python_tag|>NAME.call(KEY="VALUE") */
+    SUAN_ANSWER_DEEPSEEK_V3, /* the marker tokens of DeepSeek-V3, R1 (code fence) and V3.1 (none) */
+    SUAN_ANSWER_DSML,        /* DeepSeek-V3.2 (function_calls) and V4 (tool_calls) */
+    SUAN_ANSWER_KIMI,        /* Kimi K2: the only one whose calls bring an id */
+    SUAN_ANSWER_GLM,         /* <tool_call>NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value></tool_call>: GLM-4.5 to GLM-5.2 */
+    SUAN_ANSWER_HARMONY,     /* gpt-oss: channels */
+    SUAN_N_ANSWER_SYNTAXES
+} suan_answer_syntax;
+
+/* The syntax that a chat template (its source) writes calls in; PLAIN when it knows none of them. */
+SUAN_API suan_answer_syntax suan_answer_syntax_of(const char *template_source, size_t n);
+/* "plain", "hermes", ...; NULL for a number that is none. */
+SUAN_API const char *suan_answer_syntax_name(suan_answer_syntax syntax);
+/* The inverse: false for a name that is none. */
+SUAN_API bool suan_answer_syntax_parse(const char *name, suan_answer_syntax *syntax);
+
+typedef struct suan_answer_options {
+    suan_answer_syntax syntax;
+    bool has_calls;     /* look for calls; without, their marks are text like other text */
+    const char *prompt; /* the rendered prompt or the end of it: it may have opened the reasoning (or a channel) already. NULL: none */
+    size_t n_prompt;
+    /* The request's tools, a JSON array as the OpenAI interface has it. GLM and Qwen3-Coder write a string "5" and a number 5 alike: the
+     * type that a tool declares for the parameter decides; without one, what reads as JSON is JSON. NULL: none. */
+    const char *tools;
+    size_t n_tools;
+} suan_answer_options;
+#define SUAN_ANSWER_OPTIONS_INIT \
+    { SUAN_ANSWER_PLAIN, false, NULL, 0, NULL, 0 }
+
+typedef enum suan_answer_kind { SUAN_ANSWER_TEXT = 0, SUAN_ANSWER_REASONING, SUAN_ANSWER_CALL } suan_answer_kind;
+
+/* Borrowed for the callback. */
+typedef struct suan_answer_part {
+    suan_answer_kind kind;
+    const char *text; /* TEXT, REASONING: the next bytes, never none. CALL: the arguments, one JSON object as the model wrote it */
+    size_t n;
+    const char *name; /* CALL: of the tool, NUL-terminated */
+    const char *id;   /* CALL: as the model wrote it, NUL-terminated; NULL when the syntax has none */
+    uint32_t index;   /* CALL: 0, 1, .. */
+} suan_answer_part;
+/* A value other than 0 stops: feed or finish returns SUAN_STOPPED. */
+typedef int suan_answer_fn(void *ctx, const suan_answer_part *part);
+
+typedef struct suan_answer suan_answer;
+
+/* options->prompt and options->tools are borrowed for the call. Errors: SUAN_EINVAL (tools are no JSON array; a syntax that is none),
+ * SUAN_ENOMEM. *answer is NULL on failure. */
+SUAN_API suan_status suan_answer_create(suan_answer **answer, const suan_answer_options *options, suan_answer_fn *fn, void *ctx,
+                                        suan_error *err);
+/* The next n bytes of the answer, cut anywhere. Errors: SUAN_ENOMEM, SUAN_STOPPED; then only suan_answer_free may follow. */
+SUAN_API suan_status suan_answer_feed(suan_answer *answer, const char *text, size_t n, suan_error *err);
+/* The answer has ended: hands over what was held back. Nothing may be fed behind it. */
+SUAN_API suan_status suan_answer_finish(suan_answer *answer, suan_error *err);
+SUAN_API void suan_answer_free(suan_answer *answer); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
