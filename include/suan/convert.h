@@ -1,5 +1,5 @@
-/* convert.h: writing a model as one plain GGUF file, as llama.cpp and this library read it: from a Hugging Face directory, from a GGUF file
- * (or the first of a split), or of random weights in a published shape.
+/* convert.h: writing a model as one GGUF file, plain, as llama.cpp and this library read it, or packed: from a Hugging Face directory, from a
+ * GGUF file (plain, packed, or the first of a split), or of random weights in a published shape.
  *
  *     suan_convert_options options = SUAN_CONVERT_OPTIONS_INIT;
  *     options.type = "q4_k";
@@ -7,7 +7,8 @@
  *
  * Matrices (embedding and head too) get the type asked for; norms, biases and routers are F32. Where rows are no whole blocks of the type, a
  * type with blocks of 256 gives way to Q8_0, one with blocks of 32 to BF16. A model that is quantised already is expanded and quantised
- * again, which costs accuracy twice. The file appears whole or not at all; memory stays bounded whatever the size of the model.
+ * again, which costs accuracy twice. A packed file gives the same answers to the bit as the plain one, and becomes it again when it is
+ * converted without `packed`. The file appears whole or not at all; memory stays bounded whatever the size of the model.
  */
 #ifndef SUAN_CONVERT_H
 #define SUAN_CONVERT_H
@@ -27,6 +28,7 @@ typedef struct suan_convert_options {
     int n_threads;     /* 0: as many as the affinity mask and the cgroup quota allow */
     bool split_kv_b;   /* MLA from a directory or random: write kv_b as attn_k_b and attn_v_b. Another model for the numeric contract. */
     bool no_tokenizer; /* leave the tokenizer out */
+    bool packed;       /* matrices packed as this library's kernels take them: mapped and used as they lie. Nothing else reads such a file. */
     uint32_t n_layer;  /* random: the first layers only; 0: all */
     uint64_t seed;     /* random */
     bool (*cancelled)(void *ctx); /* asked now and then on the calling thread: true stops (SUAN_STOPPED, no file left); may be NULL */

@@ -15,24 +15,33 @@ suan_status suan__file_open(suan__file *f, const char *path, suan_error *err);
 void suan__file_close(suan__file *f); /* a zeroed (fd 0 with path NULL) or closed one is fine */
 /* Reads exactly n bytes at offset; a short file is SUAN_EIO "... shrank". */
 suan_status suan__file_read(const suan__file *f, uint64_t offset, void *dst, size_t n, suan_error *err);
+/* Advice: these bytes will not be read again soon, the kernel need not keep them in memory. */
+void suan__file_drop(const suan__file *f, uint64_t offset, uint64_t n);
 /* Reads a whole file of at most max bytes (SUAN_ELIMIT when it has more) into suan__malloc'ed memory with a NUL behind it (not counted in
  * *n). */
 suan_status suan__file_slurp(const char *path, uint64_t max, char **data, size_t *n, suan_error *err);
 /* As slurp, from an open descriptor that may be a pipe (stdin). `name` is for messages. */
 suan_status suan__fd_slurp(int fd, const char *name, uint64_t max, char **data, size_t *n, suan_error *err);
 
-/* Maps a whole file read-only. A file that shrinks afterwards: reads of what is gone would raise SIGBUS. Once the process called
- * suan__map_guard_install(), they read zeros instead and the map is marked: suan__map_failed() turns true.
- * (What a cut takes from the last page that is left reads as zeros without any signal, and is not noticed.) At most 1024 maps at a time
- * (SUAN_ELIMIT). */
+/* Maps a whole file read-only; f may be closed then. A file that shrinks afterwards: reads of what is gone would raise SIGBUS. Once the
+ * process called suan__map_guard_install(), they read zeros instead and the map is marked: suan__map_failed() turns true and stays so.
+ * What a cut takes from the last page that is left reads as zeros without any signal, and what somebody writes into the file shows at once:
+ * that is noticed when the file is watched. At most 1024 maps at a time (SUAN_ELIMIT). */
 typedef struct suan__map {
     const unsigned char *data;
     uint64_t size;
     int slot; /* place in the guard's table, -1: none */
+    int fd;   /* our own, -1: the file is not watched */
+    int64_t changed_s, changed_ns;
 } suan__map;
 suan_status suan__map_open(suan__map *m, const suan__file *f, suan_error *err);
 void suan__map_close(suan__map *m);
+/* From now on suan__map_failed() looks at the file's size and time of change too. Keeps a descriptor of its own. */
+suan_status suan__map_watch(suan__map *m, const suan__file *f, suan_error *err);
+/* Threads: safe. */
 bool suan__map_failed(const suan__map *m);
+/* Advice: these bytes will be read soon. populate: and the mapping is made ready here and now, as far as it can be. */
+void suan__map_advise(const suan__map *m, uint64_t offset, uint64_t n, bool populate);
 suan_status suan__map_guard_install(suan_error *err);
 
 /* A file that is written beside its place (".NAME.tmp-XXXXXX"), fsynced and renamed by commit; abort (or a killed process) leaves the old

@@ -59,6 +59,10 @@ suan_status suan__file_read(const suan__file *f, uint64_t offset, void *dst, siz
     return SUAN_OK;
 }
 
+void suan__file_drop(const suan__file *f, uint64_t offset, uint64_t n) {
+    if (offset <= INT64_MAX && n <= INT64_MAX - offset) (void)posix_fadvise(f->fd, (off_t)offset, (off_t)n, POSIX_FADV_DONTNEED);
+}
+
 suan_status suan__fd_slurp(int fd, const char *name, uint64_t max, char **data, size_t *n, suan_error *err) {
     unsigned char piece[16384];
     suan__buf b = {0};

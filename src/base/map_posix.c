@@ -8,11 +8,13 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { N_SLOTS = 1024 };
@@ -111,7 +113,7 @@ suan_status suan__map_guard_install(suan_error *err) {
 
 suan_status suan__map_open(suan__map *m, const suan__file *f, suan_error *err) {
     static const unsigned char nothing[1] = {0};
-    *m = (suan__map){.data = nothing, .slot = -1};
+    *m = (suan__map){.data = nothing, .slot = -1, .fd = -1};
     if (f->size == 0) return SUAN_OK; /* the kernel maps no empty file */
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     SUAN_CHECK(f->size <= PTRDIFF_MAX - page, SUAN_ERANGE, "%s: %llu bytes cannot be mapped on this machine", f->path,
@@ -125,7 +127,17 @@ suan_status suan__map_open(suan__map *m, const suan__file *f, suan_error *err) {
         munmap(data, (size_t)f->size);
         return suan__fail(err, SUAN_ELIMIT, "%s: %d files are mapped already, which is the most", f->path, N_SLOTS);
     }
-    *m = (suan__map){.data = data, .size = f->size, .slot = i};
+    *m = (suan__map){.data = data, .size = f->size, .slot = i, .fd = -1};
+    return SUAN_OK;
+}
+
+suan_status suan__map_watch(suan__map *m, const suan__file *f, suan_error *err) {
+    struct stat st;
+    if (!m->size || m->fd >= 0) return SUAN_OK;
+    m->fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+    SUAN_CHECK(m->fd >= 0 && fstat(m->fd, &st) == 0, SUAN_EIO, "%s: cannot be watched: %s", f->path, strerror(errno));
+    m->changed_s = st.st_mtim.tv_sec;
+    m->changed_ns = st.st_mtim.tv_nsec;
     return SUAN_OK;
 }
 
@@ -133,10 +145,28 @@ void suan__map_close(suan__map *m) {
     if (m->size && m->data) {
         if (m->slot >= 0) slot_give(m->slot);
         munmap((void *)(uintptr_t)m->data, (size_t)m->size);
+        if (m->fd >= 0) close(m->fd);
     }
-    *m = (suan__map){.slot = -1};
+    *m = (suan__map){.slot = -1, .fd = -1};
 }
 
 bool suan__map_failed(const suan__map *m) {
-    return m->size && m->slot >= 0 && atomic_load(&slots[m->slot].is_failed);
+    struct stat st;
+    if (!m->size || m->slot < 0) return false;
+    if (atomic_load(&slots[m->slot].is_failed)) return true;
+    if (m->fd < 0) return false;
+    bool same = fstat(m->fd, &st) == 0 && (uint64_t)st.st_size == m->size && st.st_mtim.tv_sec == m->changed_s &&
+                st.st_mtim.tv_nsec == m->changed_ns;
+    if (!same) atomic_store(&slots[m->slot].is_failed, 1);
+    return !same;
+}
+
+void suan__map_advise(const suan__map *m, uint64_t offset, uint64_t n, bool populate) {
+    if (m->slot < 0 || offset >= m->size) return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)m->data + (uintptr_t)offset) & ~(page - 1),
+              end = (uintptr_t)m->data + (uintptr_t)(n < m->size - offset ? offset + n : m->size);
+#ifdef MADV_POPULATE_READ
+    if (populate && madvise((void *)begin, end - begin, MADV_POPULATE_READ) == 0) return;
+#endif
+    madvise((void *)begin, end - begin, MADV_WILLNEED);
 }

@@ -18,7 +18,9 @@
 
 #include "base/memory.h"
 
-enum { BUFFER_BYTES = 256 << 10, WRITE_MAX = 1 << 30, N_NAME_TRIES = 100, NAME_KEPT = 200 };
+/* A write of a whole huge page, at a multiple of one, lets the kernel keep those bytes in one huge page: a reader that maps the file while it
+ * is in memory has few page faults then. */
+enum { BUFFER_BYTES = 2 << 20, N_NAME_TRIES = 100, NAME_KEPT = 200 };
 
 static suan_status fail_errno(suan_error *err, const char *path, const char *what, int e) {
     return suan__fail(err, e == ENOMEM ? SUAN_ENOMEM : SUAN_EIO, "%s: cannot %s: %s", path, what, strerror(e));
@@ -98,7 +100,7 @@ fail:
 /* A failed write closes the descriptor, so that a caller that overlooks the error cannot commit a file with a hole. */
 static suan_status write_all(suan__out *o, const unsigned char *p, size_t n, suan_error *err) {
     while (n > 0) {
-        ssize_t done = write(o->fd, p, n < WRITE_MAX ? n : WRITE_MAX);
+        ssize_t done = write(o->fd, p, n);
         if (done < 0 && errno == EINTR) continue;
         if (done <= 0) {
             int e = done < 0 ? errno : EIO;
@@ -122,14 +124,15 @@ suan_status suan__out_write(suan__out *o, const void *data, size_t n, suan_error
     SUAN_CHECK(o->path, SUAN_EINVAL, "the output file is closed");
     SUAN_CHECK(o->fd >= 0, SUAN_EIO, "%s: an earlier write failed", o->path);
     SUAN_CHECK(n <= INT64_MAX - o->offset, SUAN_ERANGE, "%s: no file holds that many bytes", o->path);
-    if (n > BUFFER_BYTES - o->n_buffered) SUAN_TRY(flush(o, err));
-    if (n >= BUFFER_BYTES) {
-        SUAN_TRY(write_all(o, data, n, err));
-    } else if (n) {
-        memcpy(o->buffer + o->n_buffered, data, n);
-        o->n_buffered += n;
+    for (const unsigned char *p = data; n > 0;) {
+        size_t now = BUFFER_BYTES - o->n_buffered < n ? BUFFER_BYTES - o->n_buffered : n;
+        memcpy(o->buffer + o->n_buffered, p, now);
+        o->n_buffered += now;
+        o->offset += now;
+        p += now;
+        n -= now;
+        if (o->n_buffered == BUFFER_BYTES) SUAN_TRY(flush(o, err));
     }
-    o->offset += n;
     return SUAN_OK;
 }
 

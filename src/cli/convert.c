@@ -76,6 +76,7 @@ static int convert_main(const cli_command *command, int argc, char **argv) {
     const cli_option options[] = {
         CLI_TEXT(0, "type", &f.o.type, "TYPE", types),
         CLI_FLAG(0, "split-kv-b", &f.o.split_kv_b, "DeepSeek: write kv_b in two halves, as newer files have it; the logits differ in their last bits"),
+        CLI_FLAG(0, "packed", &f.o.packed, "write the weights packed for suan, which maps them and starts at once; nothing else reads such a file"),
         CLI_FLAG(0, "no-tokenizer", &f.o.no_tokenizer, "leave the tokenizer out"),
         CLI_U32('t', "threads", &f.n_threads, NULL, 1, 512, "N", "threads; by default as many as this process may use; changes no bit"),
         CLI_FLAG('q', "quiet", &f.is_quiet, "say nothing on stderr but errors"),
@@ -102,7 +103,7 @@ const cli_command cli_command_convert = {
     .usage = "IN OUT [options]",
     .summary = "Writes a model as one GGUF file, of another type if asked for",
     .details =
-        "IN is a directory with config.json and *.safetensors, or a GGUF file (or the first of a split); OUT becomes a plain GGUF\n"
-        "file, as llama.cpp reads it, and appears whole or not at all. Without --type matrices keep theirs. Norms, biases and routers\n"
+        "IN is a directory with config.json and *.safetensors, or a GGUF file (or the first of a split); OUT becomes a GGUF file,\n"
+        "plain, as llama.cpp reads it, unless --packed is given, and appears whole or not at all. Without --type matrices keep theirs. Norms, biases and routers\n"
         "are F32; rows that are no whole blocks of a type give way to Q8_0 or BF16.",
     .main = convert_main};

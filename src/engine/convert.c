@@ -1,4 +1,4 @@
-/* convert.c: one plain GGUF file out of a model.
+/* convert.c: one GGUF file out of a model, plain or packed.
  *
  * What will be in the file is settled first: the list of tensors, from the walk over the graph for directories and random models, from the
  * file itself for GGUF; and the metadata. Then the threads make pieces of the tensors ready, a batch at a time, and the batch is written in
@@ -15,6 +15,8 @@
 #include "engine/convert.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
+#include "model/binder.h"
+#include "model/packed.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_write.h"
 
@@ -72,7 +74,9 @@ static suan_status list_plan(converter *c, const suan__plan *plan, bool is_rando
                                     .values = p->values,
                                     .part = p->part,
                                     .head_rows = p->head_rows,
-                                    .n_rot = p->n_rot};
+                                    .n_rot = p->n_rot,
+                                    .has_panels = p->has_panels,
+                                    .head_values = p->head_values};
         memcpy(t->ne, p->ne, sizeof t->ne);
         choose_type(c, t, p->is_matrix, p->n_sources ? p->sources[0]->type : SUAN__F32);
         if (is_random) make_random(c, t, c->n_tensors);
@@ -115,11 +119,76 @@ static suan_status list_gguf(converter *c) {
     if (!c->tensors || !sources) return no_memory(c);
     for (uint64_t i = 0; i < ck->n_tensors; i++) {
         const suan__tensor *s = &ck->tensors[i];
+        if (suan__tensor_is_derived(ck, s)) continue; /* made anew where they are wanted */
         suan__convert_tensor *t = &c->tensors[c->n_tensors++];
         sources[i] = s;
         *t = (suan__convert_tensor){.name = s->name, .n_dims = s->n_dims, .type = s->type, .sources = &sources[i], .n_sources = 1};
         memcpy(t->ne, s->ne, sizeof t->ne);
         if (c->has_type && is_gguf_matrix(s)) choose_type(c, t, true, s->type);
+    }
+    return SUAN_OK;
+}
+
+/* ---- packing ---- */
+
+/* Which tensors of a GGUF file are matrices of the graph, and how kv_b is cut: the plan knows. */
+static suan_status mark_gguf(converter *c) {
+    const suan__family *family;
+    suan__hparams hp;
+    suan__plan plan;
+    suan_error *err = c->err;
+    SUAN_TRY(suan__family_find(&family, c->ck, err));
+    SUAN_TRY(suan__hparams_read(&hp, family, c->ck, &c->arena, err));
+    SUAN_TRY(suan__plan_make(&plan, family, &hp, c->ck, false, false, &c->arena, err));
+    const suan__plan_tensor **of = SUAN_ARENA_NEW(&c->arena, const suan__plan_tensor *, c->ck->n_tensors);
+    if (!of) return no_memory(c);
+    for (const suan__plan_tensor *p = plan.first; p; p = p->next) of[p->sources[0] - c->ck->tensors] = p;
+    for (uint64_t i = 0; i < c->n_tensors; i++) {
+        const suan__plan_tensor *p = of[c->tensors[i].sources[0] - c->ck->tensors];
+        if (!p) continue;
+        c->tensors[i].has_panels = p->has_panels;
+        c->tensors[i].head_rows = p->head_rows;
+        c->tensors[i].head_values = p->head_values;
+    }
+    return SUAN_OK;
+}
+
+/* One half of a whole kv_b, of the type that a loaded model gives it (bind.c): a matrix for each head. */
+static suan_status make_half(converter *c, const suan__convert_tensor *whole, suan__plan_part part, suan__convert_tensor *t) {
+    bool is_keys = part == SUAN__PLAN_KEYS;
+    size_t n = strlen(whole->name), n_end = strlen("kv_b.weight");
+    char *name = suan__arena_strndup(&c->arena, whole->name, n);
+    if (!name) return no_memory(c);
+    memcpy(name + n - n_end, is_keys ? "k_b.weight" : "v_b.weight", n_end); /* with the NUL */
+    bool expands = is_keys && suan__dtype_get(whole->type)->block > 1;
+    uint64_t rank = whole->ne[0], n_head = whole->ne[1] / whole->head_rows;
+    *t = (suan__convert_tensor){
+        .name = name,
+        .n_dims = 3,
+        .ne = {is_keys ? whole->head_rows - whole->head_values : rank, is_keys ? rank : whole->head_values, n_head, 1},
+        .type = expands ? SUAN__F32 : suan__packed_type(whole->type),
+        .is_packed = true,
+        .part = part,
+        .whole = whole};
+    return SUAN_OK;
+}
+
+/* Matrices become packed ones; a whole kv_b stays, so that the plain file can be had again, and its halves follow it. Types without kernels
+ * of their own stay plain too and are expanded when the model is loaded. */
+static suan_status pack_list(converter *c) {
+    const suan__convert_tensor *plain = c->tensors;
+    uint64_t n_plain = c->n_tensors, n = n_plain;
+    for (uint64_t i = 0; i < n_plain; i++) n += plain[i].head_values ? 2 : 0;
+    c->tensors = SUAN_ARENA_NEW(&c->arena, suan__convert_tensor, n);
+    c->n_tensors = 0;
+    if (!c->tensors) return no_memory(c);
+    for (uint64_t i = 0; i < n_plain; i++) {
+        suan__convert_tensor *t = &c->tensors[c->n_tensors++];
+        *t = plain[i];
+        t->is_packed = t->has_panels && suan__packed_type(t->type) == t->type && (t->n_dims == 2 || t->n_dims == 3);
+        if (!t->head_values) continue;
+        SUAN_TRY(make_half(c, t, SUAN__PLAN_KEYS, &c->tensors[c->n_tensors++]));
+        SUAN_TRY(make_half(c, t, SUAN__PLAN_VALUES, &c->tensors[c->n_tensors++]));
     }
     return SUAN_OK;
 }
@@ -140,8 +209,8 @@ static suan_status put_file_type(converter *c) {
     uint32_t most = SUAN__F32;
     for (uint64_t i = 0; i < c->n_tensors; i++) {
         uint32_t type = (uint32_t)c->tensors[i].type;
-        if (type >= 64) continue;
-        bytes[type] += c->tensors[i].n_bytes;
+        if (type >= 64 || c->tensors[i].whole) continue; /* the same answer for packed and plain files */
+        bytes[type] += c->tensors[i].n_values / suan__dtype_get(type)->block * suan__dtype_get(type)->bytes;
         if (bytes[type] > bytes[most]) most = type;
     }
     SUAN_TRY(suan__gguf_put_u32(&c->w, "general.file_type", suan__convert_file_type((suan__dtype)most), c->err));
@@ -158,6 +227,7 @@ static suan_status copy_metadata(converter *c) {
     for (uint64_t i = 0; i < g->n_values; i++) {
         const suan__gguf_value *v = &g->values[i];
         if (v->key.n > 6 && memcmp(v->key.data, "split.", 6) == 0) continue;
+        if (v->key.n > 12 && memcmp(v->key.data, "suan.packed.", 12) == 0) continue;
         if (is_key(v, "general.alignment")) continue;
         if (c->has_type && (is_key(v, "general.file_type") || is_key(v, "general.quantization_version"))) continue;
         if (c->options->no_tokenizer && v->key.n > 10 && memcmp(v->key.data, "tokenizer.", 10) == 0) continue;
@@ -233,24 +303,30 @@ static suan_status write_batch(converter *c, suan__pool *pool, batch *b, uint64_
     return SUAN_OK;
 }
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 static suan_status allocate(converter *c, batch *b, uint32_t n_slots, int n_threads) {
-    size_t needs[4] = {0};
+    suan__convert_scratch most = {0};
     suan_error *err = c->err;
     for (uint64_t i = 0; i < c->n_tensors; i++) {
-        size_t n[4];
-        suan__convert_needs(&c->tensors[i], &n[0], &n[1], &n[2], &n[3]);
-        for (int k = 0; k < 4; k++)
-            if (n[k] > needs[k]) needs[k] = n[k];
+        suan__convert_scratch n = suan__convert_needs(&c->tensors[i]);
+        most.n_raw = larger(most.n_raw, n.n_raw);
+        most.n_rows = larger(most.n_rows, n.n_rows);
+        most.n_x = larger(most.n_x, n.n_x);
+        most.n_y = larger(most.n_y, n.n_y);
+        most.n_out = larger(most.n_out, n.n_out);
     }
-    SUAN_CHECK(needs[1] <= SIZE_MAX / 8 && needs[2] <= SIZE_MAX / 8, SUAN_ERANGE, "%s: the model's rows are too long", c->out_path);
+    SUAN_CHECK(most.n_x <= SIZE_MAX / 8 && most.n_y <= SIZE_MAX / 8, SUAN_ERANGE, "%s: the model's rows are too long", c->out_path);
     b->slots = SUAN_ARENA_NEW(&c->arena, slot, n_slots);
     b->scratch = SUAN_ARENA_NEW(&c->arena, suan__convert_scratch, (size_t)n_threads);
     if (!b->slots || !b->scratch) return no_memory(c);
     bool have = true;
-    for (uint32_t i = 0; have && i < n_slots; i++) have = (b->slots[i].out = suan__malloc_aligned(needs[3])) != NULL;
+    for (uint32_t i = 0; have && i < n_slots; i++) have = (b->slots[i].out = suan__malloc_aligned(most.n_out)) != NULL;
     for (int i = 0; have && i < n_threads; i++)
-        have = (b->scratch[i].raw = suan__malloc_aligned(needs[0])) && (b->scratch[i].x = suan__malloc_aligned(needs[1] * 4)) &&
-               (b->scratch[i].y = suan__malloc_aligned(needs[2] * 4));
+        have = (b->scratch[i].raw = suan__malloc_aligned(most.n_raw)) && (b->scratch[i].rows = suan__malloc_aligned(most.n_rows)) &&
+               (b->scratch[i].x = suan__malloc_aligned(most.n_x * 4)) && (b->scratch[i].y = suan__malloc_aligned(most.n_y * 4));
     return have ? SUAN_OK : no_memory(c);
 }
 
@@ -258,6 +334,7 @@ static void release(batch *b, uint32_t n_slots, int n_threads) {
     for (uint32_t i = 0; b->slots && i < n_slots; i++) suan__free(b->slots[i].out);
     for (int i = 0; b->scratch && i < n_threads; i++) {
         suan__free(b->scratch[i].raw);
+        suan__free(b->scratch[i].rows);
         suan__free(b->scratch[i].x);
         suan__free(b->scratch[i].y);
     }
@@ -290,12 +367,13 @@ static suan_status write_tensors(converter *c) {
 
 static suan_status announce_tensors(converter *c) {
     suan_error *err = c->err;
+    if (c->options->packed) SUAN_TRY(pack_list(c));
     for (uint64_t i = 0; i < c->n_tensors; i++) {
         suan__convert_tensor *t = &c->tensors[i];
         SUAN_TRY(suan__convert_cut(t, err));
         SUAN_CHECK(suan__add_u64(c->result.n_bytes, t->n_bytes, &c->result.n_bytes), SUAN_ERANGE, "%s: the file would be too large",
                    c->out_path);
-        SUAN_TRY(suan__gguf_put_tensor(&c->w, t->name, t->type, t->n_dims, t->ne, err));
+        SUAN_TRY((t->is_packed ? suan__gguf_put_packed : suan__gguf_put_tensor)(&c->w, t->name, t->type, t->n_dims, t->ne, err));
     }
     c->result.n_tensors = c->n_tensors;
     return SUAN_OK;
@@ -336,6 +414,7 @@ static suan_status prepare_gguf(converter *c) {
     suan_error *err = c->err;
     SUAN_CHECK(c->ck->n_tensors > 0, SUAN_EUNSUPPORTED, "%s: holds no tensors", c->ck->path);
     SUAN_TRY(list_gguf(c));
+    if (c->options->packed) SUAN_TRY(mark_gguf(c));
     SUAN_TRY(announce_tensors(c));
     return copy_metadata(c);
 }
@@ -350,8 +429,9 @@ static suan_status convert(converter *c, suan_convert_result *result, bool is_ra
                     SUAN__MAX_THREADS);
     c->has_type = o->type != NULL;
     if (o->type) SUAN_TRY_GOTO(suan__convert_type_find(o->type, &c->type, err));
-    SUAN_TRY_GOTO(suan__gguf_writer_init(&c->w, SUAN__GGUF_DEFAULT_ALIGNMENT, err));
+    SUAN_TRY_GOTO(suan__gguf_writer_init(&c->w, o->packed ? SUAN__PACKED_ALIGNMENT : SUAN__GGUF_DEFAULT_ALIGNMENT, err));
     SUAN_TRY_GOTO(c->ck->kind == SUAN__CHECKPOINT_GGUF ? prepare_gguf(c) : prepare_plan(c, is_random));
+    if (o->packed) SUAN_TRY_GOTO(suan__gguf_put_packing(&c->w, err));
     SUAN_TRY_GOTO(write_file(c));
     if (result) *result = c->result;
 fail:

@@ -10,29 +10,34 @@ typedef struct suan__convert_tensor {
     const char *name;
     int n_dims;
     uint64_t ne[SUAN__MAX_DIMS];
-    suan__dtype type;                   /* as it is written */
-    const suan__tensor *const *sources; /* see plan.h; unused when values or random */
+    suan__dtype type;                         /* as it is written */
+    bool is_packed;                           /* in panels (formats/tensor.h) */
+    bool has_panels;                          /* may be packed */
+    const struct suan__convert_tensor *whole; /* a half of this kv_b, in the form that a loaded model has; part says which: KEYS, VALUES */
+    const suan__tensor *const *sources;       /* see plan.h; unused when values or random */
     uint32_t n_sources;
     const float *values;
     suan__plan_part part;
-    uint32_t head_rows, n_rot;
-    bool is_random, is_ones; /* is_ones: F32 ones */
-    uint64_t random_rows;    /* what random weights take as the length of a row */
-    uint64_t key;            /* of the random bits */
+    uint32_t head_rows, n_rot, head_values; /* see plan.h */
+    bool is_random, is_ones;                /* is_ones: F32 ones */
+    uint64_t random_rows;                   /* what random weights take as the length of a row */
+    uint64_t key;                           /* of the random bits */
     uint64_t n_values, n_bytes;
     uint64_t piece_values, n_pieces; /* values of a piece (the last of a source may have fewer), pieces of the tensor */
+    uint64_t stride;                 /* packed: bytes from one matrix to the next */
 } suan__convert_tensor;
 
-/* Buffers of one thread. */
+/* Buffers of one thread, and how long they are; n_out: bytes of a finished piece. */
 typedef struct suan__convert_scratch {
-    unsigned char *raw; /* source bytes */
-    float *x, *y;       /* expanded; transposed */
+    unsigned char *raw, *rows; /* source bytes; rows to pack */
+    float *x, *y;              /* expanded; transposed */
+    size_t n_raw, n_rows, n_x, n_y, n_out;
 } suan__convert_scratch;
 
 /* Fills n_values, n_bytes and the pieces. SUAN_ERANGE: too large. */
 suan_status suan__convert_cut(suan__convert_tensor *t, suan_error *err);
-/* What one piece of it needs: bytes of raw, floats of x, of y, and bytes of output. */
-void suan__convert_needs(const suan__convert_tensor *t, size_t *raw, size_t *x, size_t *y, size_t *out);
+/* How much of each buffer one piece of it needs. */
+suan__convert_scratch suan__convert_needs(const suan__convert_tensor *t);
 /* Makes piece i ready: *n_out bytes at out. */
 suan_status suan__convert_piece(const suan__checkpoint *ck, const suan__convert_tensor *t, uint64_t i, const suan__convert_scratch *s,
                                 unsigned char *out, size_t *n_out, suan_error *err);

@@ -13,7 +13,7 @@
 #include "base/thread.h"
 #include "formats/bytes.h"
 #include "formats/checkpoint.h"
-#include "kernels/kernels.h"
+#include "model/packed.h"
 #include "suan/inspect.h"
 
 #define PIECE 65536 /* values; a multiple of every block size */
@@ -114,10 +114,9 @@ static suan_status expand(const source *s, uint64_t first, size_t n, suan_error 
 }
 
 static suan_status stream(const source *s, uint64_t n_values, suan__out *out, suan_error *err) {
-    const suan__dtype_info *info = suan__dtype_get(s->t->type);
     for (uint64_t first = 0; first < n_values;) {
         size_t n = n_values - first < PIECE ? (size_t)(n_values - first) : PIECE;
-        SUAN_TRY(suan__checkpoint_read(s->ck, s->t, first / info->block * info->bytes, s->bytes, n / info->block * info->bytes, err));
+        SUAN_TRY(suan__tensor_read(s->ck, s->t, first, n, s->bytes, err));
         SUAN_TRY(expand(s, first, n, err));
         SUAN_TRY(suan__out_write(out, s->values, n * sizeof *s->values, err));
         first += n;

@@ -223,7 +223,7 @@ suan_status suan_model_get_info(const suan_model *model, suan_model_info *info) 
         .name = g->name,
         .architecture = g->arch,
         .n_params = g->n_params,
-        .weight_bytes = g->pages_bytes,
+        .weight_bytes = g->pages_bytes + g->mapped_bytes,
         .n_layer = hp->n_layer,
         .n_embd = hp->n_embd,
         .n_head = hp->n_head,

@@ -34,8 +34,11 @@ static suan_status choose_context(suan_session *s, const suan_session_options *o
     const suan__hparams *hp = &s->model->graph->hp;
     uint32_t most = o->n_ctx ? o->n_ctx : hp->n_ctx_train;
     uint64_t have = suan__memory_available(), scratch = suan__scratch_bytes(hp, s->chunk, most, suan__pool_n_threads(s->model->pool));
+    /* Mapped weights count as available memory while nothing else wants it; they are wanted. */
+    uint64_t mapped = s->model->graph->mapped_bytes;
+    have = have > mapped ? have - mapped : 0;
     if (s->model->memory_bytes) {
-        uint64_t used = s->model->graph->pages_bytes, left = s->model->memory_bytes > used ? s->model->memory_bytes - used : 0;
+        uint64_t used = s->model->graph->pages_bytes + mapped, left = s->model->memory_bytes > used ? s->model->memory_bytes - used : 0;
         if (left < have) have = left;
     }
     uint64_t for_cache = have > scratch ? have - scratch : 0;

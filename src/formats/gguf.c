@@ -206,6 +206,7 @@ static suan_status read_alignment(reader *r, suan__gguf *g) {
 static suan_status check_type(reader *r, const char *name, uint32_t type) {
     const char *why = "no type that is known here";
     if (type < 256 && suan__dtype_get(type)) return SUAN_OK;
+    if (type >= SUAN__PACKED_TYPE && type - SUAN__PACKED_TYPE < 256) why = "a packed type that is not known here";
     if (type == 4 || type == 5) why = "removed from ggml years ago (Q4_2, Q4_3): convert the model anew";
     if (type >= 31 && type <= 33) why = "a repacked Q4_0 that ggml removed: use the plain Q4_0 file of the model";
     if (type >= 36 && type <= 38) why = "a repacked IQ4_NL that ggml removed: use the plain IQ4_NL file of the model";
@@ -232,14 +233,20 @@ static suan_status read_tensor(reader *r, suan__tensor *t, suan__arena *arena, u
         if (t->ne[d] == 0) return BAD(r, "%s: dimension %d of tensor %s is 0", r->path, d, t->name);
     }
     SUAN_TRY(take_u32(r, "the type of a tensor", &type));
-    SUAN_TRY(check_type(r, t->name, type));
+    t->is_packed = type >= SUAN__PACKED_TYPE && type - SUAN__PACKED_TYPE < 256 && suan__dtype_get(type - SUAN__PACKED_TYPE);
+    if (t->is_packed)
+        type -= SUAN__PACKED_TYPE;
+    else
+        SUAN_TRY(check_type(r, t->name, type));
     t->type = (suan__dtype)type;
     SUAN_TRY(take_u64(r, "the offset of a tensor", &t->offset));
     uint64_t n_values;
     const suan__dtype_info *info = suan__dtype_get(type);
-    switch (suan__tensor_size(t->type, t->n_dims, t->ne, &n_values, &t->n_bytes)) {
+    switch ((t->is_packed ? suan__packed_size : suan__tensor_size)(t->type, t->n_dims, t->ne, &n_values, &t->n_bytes)) {
     case SUAN_OK:
         return SUAN_OK;
+    case SUAN_EINVAL:
+        return BAD(r, "%s: packed tensor %s has %d dimensions, expected 2 or 3", r->path, t->name, t->n_dims);
     case SUAN_EFORMAT:
         return BAD(r, "%s: tensor %s has rows of %llu values, no whole number of %s blocks of %u", r->path, t->name, ULL(t->ne[0]),
                    info->name, info->block);
@@ -258,6 +265,28 @@ static suan_status read_tensors(reader *r, suan__gguf *g, suan__arena *arena, su
         if (suan__names_add(names, t->name, (uint32_t)strlen(t->name), (uint32_t)i) != SUAN__NAME_NONE)
             return BAD(r, "%s: the tensor %s occurs twice", r->path, t->name);
     }
+    return SUAN_OK;
+}
+
+/* What packed tensors are made of is said once for the file. */
+static suan_status check_packing(reader *r, const suan__gguf *g) {
+    const suan__tensor *packed = NULL;
+    uint32_t version = 0;
+    suan__gguf_string layout = {0};
+    for (uint64_t i = 0; i < g->n_tensors && !packed; i++)
+        if (g->tensors[i].is_packed) packed = &g->tensors[i];
+    if (!packed) return SUAN_OK;
+    SUAN_TRY(suan__gguf_u32(g, "suan.packed.version", true, &version, r->err));
+    SUAN_TRY(suan__gguf_str(g, "suan.packed.layout", true, &layout, r->err));
+    if (version != SUAN__PACKED_VERSION || layout.n != strlen(SUAN__PACKED_LAYOUT) ||
+        memcmp(layout.data, SUAN__PACKED_LAYOUT, layout.n) != 0)
+        return suan__fail(r->err, SUAN_EUNSUPPORTED,
+                          "%s: packed weights of version %lu, layout \"%.*s\"; expected %d, \"%s\": pack the model anew with this program",
+                          r->path, (unsigned long)version, (int)(layout.n < 64 ? layout.n : 64), layout.data, SUAN__PACKED_VERSION,
+                          SUAN__PACKED_LAYOUT);
+    if (g->alignment % SUAN__PACKED_ALIGNMENT != 0)
+        return BAD(r, "%s: general.alignment is %llu, but packed tensors (%s) need %d", r->path, ULL(g->alignment), packed->name,
+                   SUAN__PACKED_ALIGNMENT);
     return SUAN_OK;
 }
 
@@ -307,6 +336,7 @@ static suan_status parse(reader *r, suan__gguf *g, suan__arena *arena) {
     SUAN_TRY(read_values(r, g, arena, &index->keys));
     SUAN_TRY(read_alignment(r, g));
     SUAN_TRY(read_tensors(r, g, arena, &index->tensors));
+    SUAN_TRY(check_packing(r, g));
     SUAN_TRY(place_tensors(r, g));
     return check_overlap(r, g);
 }

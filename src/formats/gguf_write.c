@@ -120,28 +120,43 @@ suan_status suan__gguf_put_strings(suan__gguf_writer *w, const char *key, const 
     return done(&w->values, err);
 }
 
-suan_status suan__gguf_put_tensor(suan__gguf_writer *w, const char *name, suan__dtype type, int n_dims, const uint64_t *ne,
-                                  suan_error *err) {
+static suan_status put_tensor(suan__gguf_writer *w, const char *name, suan__dtype type, bool is_packed, int n_dims, const uint64_t *ne,
+                              suan_error *err) {
     struct suan__gguf_place place = {.offset = w->data_bytes};
     uint64_t n_values, n = strlen(name);
     SUAN_CHECK(n > 0 && n <= SUAN__GGUF_MAX_NAME && suan__utf8_valid(name, n), SUAN_EINVAL,
                "tensor %s: the name must have 1 to %d bytes of UTF-8", name, SUAN__GGUF_MAX_NAME);
     SUAN_CHECK((uint32_t)type < 256 && n_dims >= 1, SUAN_EINVAL, "tensor %s: GGUF has no type %d in %d dimensions", name, (int)type,
                n_dims);
-    SUAN_CHECK(suan__tensor_size(type, n_dims, ne, &n_values, &place.n_bytes) == SUAN_OK && n_values > 0, SUAN_EINVAL,
-               "tensor %s: its dimensions are zero, too large, or no whole blocks", name);
+    suan_status status = (is_packed ? suan__packed_size : suan__tensor_size)(type, n_dims, ne, &n_values, &place.n_bytes);
+    SUAN_CHECK(status == SUAN_OK && n_values > 0, SUAN_EINVAL, "tensor %s: its dimensions are zero, too large, or no whole blocks", name);
     SUAN_CHECK(suan__add_u64(w->data_bytes, place.n_bytes, &w->data_bytes) &&
                    suan__align_u64(w->data_bytes, w->alignment, &w->data_bytes) && w->data_bytes <= INT64_MAX,
                SUAN_ERANGE, "tensor %s: the file would be too large", name);
     append_string(&w->tensors, name, n);
     append_u32(&w->tensors, (uint32_t)n_dims);
     for (int i = 0; i < n_dims; i++) append_u64(&w->tensors, ne[i]);
-    append_u32(&w->tensors, (uint32_t)type);
+    append_u32(&w->tensors, (uint32_t)type + (is_packed ? SUAN__PACKED_TYPE : 0));
     append_u64(&w->tensors, place.offset);
     suan__buf_append(&w->places, &place, sizeof place);
     w->n_tensors++;
     SUAN_TRY(done(&w->places, err));
     return done(&w->tensors, err);
+}
+
+suan_status suan__gguf_put_tensor(suan__gguf_writer *w, const char *name, suan__dtype type, int n_dims, const uint64_t *ne,
+                                  suan_error *err) {
+    return put_tensor(w, name, type, false, n_dims, ne, err);
+}
+
+suan_status suan__gguf_put_packed(suan__gguf_writer *w, const char *name, suan__dtype type, int n_dims, const uint64_t *ne,
+                                  suan_error *err) {
+    return put_tensor(w, name, type, true, n_dims, ne, err);
+}
+
+suan_status suan__gguf_put_packing(suan__gguf_writer *w, suan_error *err) {
+    SUAN_TRY(suan__gguf_put_u32(w, "suan.packed.version", SUAN__PACKED_VERSION, err));
+    return suan__gguf_put_str(w, "suan.packed.layout", SUAN__PACKED_LAYOUT, strlen(SUAN__PACKED_LAYOUT), err);
 }
 
 suan_status suan__gguf_format_header(const suan__gguf_writer *w, suan__buf *b, suan_error *err) {

@@ -47,6 +47,10 @@ suan_status suan__gguf_put_value(suan__gguf_writer *w, const suan__gguf_value *v
 
 suan_status suan__gguf_put_tensor(suan__gguf_writer *w, const char *name, suan__dtype type, int n_dims, const uint64_t *ne,
                                   suan_error *err);
+/* A packed one (tensor.h); put_packing, once, says how. The alignment must be a multiple of SUAN__PACKED_ALIGNMENT. */
+suan_status suan__gguf_put_packed(suan__gguf_writer *w, const char *name, suan__dtype type, int n_dims, const uint64_t *ne,
+                                  suan_error *err);
+suan_status suan__gguf_put_packing(suan__gguf_writer *w, suan_error *err);
 
 /* The header and its padding, appended to a buffer. */
 suan_status suan__gguf_format_header(const suan__gguf_writer *w, suan__buf *b, suan_error *err);

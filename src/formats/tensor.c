@@ -30,6 +30,29 @@ suan_status suan__tensor_size(suan__dtype type, int n_dims, const uint64_t *ne, 
     return SUAN_OK;
 }
 
+suan_status suan__packed_stride(suan__dtype type, uint64_t ne0, uint64_t ne1, uint64_t *panels_bytes, uint64_t *stride) {
+    uint64_t rows, n_values, aligned;
+    if (!suan__align_u64(ne1, SUAN__PACKED_PANEL, &rows)) return SUAN_ERANGE;
+    suan_status status = suan__tensor_size(type, 2, (const uint64_t[]){ne0, rows}, &n_values, panels_bytes);
+    if (status != SUAN_OK) return status;
+    if (!suan__align_u64(*panels_bytes, SUAN__PACKED_ALIGNMENT, &aligned) || aligned > INT64_MAX) return SUAN_ERANGE;
+    *stride = aligned;
+    return SUAN_OK;
+}
+
+suan_status suan__packed_size(suan__dtype type, int n_dims, const uint64_t *ne, uint64_t *n_values, uint64_t *n_bytes) {
+    uint64_t panels, stride, bytes;
+    if (n_dims < 2 || n_dims > 3) return SUAN_EINVAL;
+    suan_status status = suan__tensor_size(type, n_dims, ne, n_values, &bytes);
+    if (status == SUAN_OK) status = suan__packed_stride(type, ne[0], ne[1], &panels, &stride);
+    if (status != SUAN_OK) return status;
+    /* The last matrix needs no filling up. */
+    uint64_t before = n_dims > 2 && ne[2] > 0 ? ne[2] - 1 : 0;
+    if (!suan__mul_u64(before, stride, &bytes) || !suan__add_u64(bytes, panels, &bytes) || bytes > INT64_MAX) return SUAN_ERANGE;
+    *n_bytes = *n_values == 0 ? 0 : bytes;
+    return SUAN_OK;
+}
+
 static bool span_before(const suan__span *a, const suan__span *b) {
     return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
 }

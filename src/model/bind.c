@@ -119,6 +119,9 @@ static suan__plan_tensor *record(suan__binder *b, suan__names names, uint32_t la
 
 static void check_type(suan__binder *b, const suan__tensor *t) {
     bool float_only = t->type == SUAN__F64; /* would have to be rounded */
+    if (b->status == SUAN_OK && t->is_packed && suan__packed_type(t->type) != t->type)
+        b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: packed tensor %s is of type %s, which has no panels", b->ck->path, t->name,
+                               suan__dtype_get(t->type)->name);
     if (b->status == SUAN_OK && (float_only || !suan__dequantize_known(t->type)))
         b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, which cannot be used as a weight", b->ck->path,
                                t->name, suan__dtype_get(t->type)->name);
@@ -127,6 +130,8 @@ static void check_type(suan__binder *b, const suan__tensor *t) {
 void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional) {
     const suan__tensor *t = expect(b, names, layer, 0, optional, n, 1, 1);
     if (!t) return;
+    if (b->status == SUAN_OK && t->is_packed)
+        b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is packed, but a vector is none to pack", b->ck->path, t->name);
     if (b->status == SUAN_OK && t->type != SUAN__F32 && t->type != SUAN__F16 && t->type != SUAN__BF16)
         b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F32, F16 or BF16", b->ck->path, t->name,
                                suan__dtype_get(t->type)->name);
@@ -154,9 +159,11 @@ static void add_matrix(suan__binder *b, suan__matrix_job *job, suan__weight *w, 
     suan__dtype measured = type;
     if (b->as_type >= 0 && !w->exact && !job->transpose && n_cols % suan__dtype_get((uint32_t)b->as_type)->block == 0)
         measured = (suan__dtype)b->as_type;
-    uint64_t panels = (n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL, slice, all;
-    if (!suan__mul_u64(panels, suan__panel_bytes(measured, n_cols), &slice) || !suan__mul_u64(slice, n_slices, &all) ||
-        !suan__add_u64(b->weight_bytes, all, &b->weight_bytes)) {
+    uint64_t panels = (n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL, slice = 0, all = 0, unused;
+    bool fits = tensors[0]->is_packed && measured == type /* as it lies in the file */
+                    ? suan__packed_stride(type, n_cols, n_rows, &unused, &slice) == SUAN_OK
+                    : suan__mul_u64(panels, suan__panel_bytes(measured, n_cols), &slice);
+    if (!fits || !suan__mul_u64(slice, n_slices, &all) || !suan__add_u64(b->weight_bytes, all, &b->weight_bytes)) {
         b->status = suan__fail(b->err, SUAN_ERANGE, "%s: tensor %s is too large", b->ck->path, w->name);
         return;
     }
@@ -178,7 +185,9 @@ void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__n
     w->exact = exact;
     add_matrix(b, job, w, list, 1, 1, n_rows, n_cols);
     suan__plan_tensor *p = record(b, names, layer, list, 1, 2, n_cols, n_rows, 1);
-    if (p) p->is_matrix = !exact;
+    if (!p) return;
+    p->is_matrix = !exact;
+    p->has_panels = true;
 }
 
 void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_expert, uint32_t n_rows,
@@ -198,7 +207,8 @@ void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__
     if (b->status != SUAN_OK) return;
     job->slice_rows = stacked ? n_rows : 0;
     add_matrix(b, job, w, list, n_tensors, n_expert, n_rows, n_cols);
-    record(b, names, layer, list, n_tensors, 3, n_cols, n_rows, n_expert);
+    suan__plan_tensor *p = record(b, names, layer, list, n_tensors, 3, n_cols, n_rows, n_expert);
+    if (p) p->has_panels = true;
 }
 
 /* One part of GGUF's split kv_b: three dimensions {n_cols, n_rows, n_head}, or the older flat form {n_cols, n_rows * n_head}. */
@@ -206,7 +216,8 @@ static void bind_heads(suan__binder *b, suan__weight *w, uint32_t layer, suan__n
                        uint32_t n_cols) {
     const suan__tensor *t = find(b, names, layer, 0, false);
     if (!t) return;
-    if (!has_shape(t, n_cols, (uint64_t)n_rows * n_head, 1)) check_shape(b, t, n_cols, n_rows, n_head);
+    bool is_flat = !t->is_packed && has_shape(t, n_cols, (uint64_t)n_rows * n_head, 1);
+    if (!is_flat) check_shape(b, t, n_cols, n_rows, n_head);
     check_type(b, t);
     suan__matrix_job *job = take(b, 1, sizeof *job);
     const suan__tensor **list = take(b, 1, sizeof *list);
@@ -214,15 +225,29 @@ static void bind_heads(suan__binder *b, suan__weight *w, uint32_t layer, suan__n
     list[0] = t;
     job->slice_rows = n_rows;
     add_matrix(b, job, w, list, 1, n_head, n_rows, n_cols);
+    suan__plan_tensor *p = is_flat ? NULL : record(b, names, layer, list, 1, 3, n_cols, n_rows, n_head);
+    if (p) p->has_panels = true;
+}
+
+/* A packed file has the halves made of the whole beside it, in the form in which they are used. A plan wants the whole. */
+static bool has_packed_halves(const suan__binder *b, uint32_t layer, suan__names k_b, suan__names v_b) {
+    char text[NAME_BYTES];
+    format_name(b, text, k_b, layer, 0);
+    const suan__tensor *keys = suan__checkpoint_find(b->ck, text);
+    format_name(b, text, v_b, layer, 0);
+    const suan__tensor *values = suan__checkpoint_find(b->ck, text);
+    return !b->plan && keys && values && keys->is_packed && values->is_packed;
 }
 
 void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, uint32_t layer) {
     const suan__hparams *hp = b->hp;
     suan__names whole = SUAN_NAMES("model.layers.%u.self_attn.kv_b_proj.weight", "blk.%u.attn_kv_b.weight");
     suan__names k_b = SUAN_NAMES(NULL, "blk.%u.attn_k_b.weight"), v_b = SUAN_NAMES(NULL, "blk.%u.attn_v_b.weight");
-    if (!suan__binder_has(b, layer, whole) && (suan__binder_has(b, layer, k_b) || suan__binder_has(b, layer, v_b))) {
+    bool has_halves = suan__binder_has(b, layer, k_b) || suan__binder_has(b, layer, v_b);
+    if (has_halves && (!suan__binder_has(b, layer, whole) || has_packed_halves(b, layer, k_b, v_b))) {
         bind_heads(b, wk_b, layer, k_b, hp->n_head, hp->kv_lora, hp->nope);
         bind_heads(b, wv_b, layer, v_b, hp->n_head, hp->v_dim, hp->kv_lora);
+        find(b, whole, layer, 0, true); /* known, not needed */
         return;
     }
     uint32_t per_head = hp->nope + hp->v_dim;
@@ -239,7 +264,10 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
     add_matrix(b, &jobs[0], wk_b, list, 1, hp->n_head, hp->kv_lora, hp->nope);
     add_matrix(b, &jobs[1], wv_b, list, 1, hp->n_head, hp->v_dim, hp->kv_lora);
     if (!b->split_kv_b) {
-        record(b, whole, layer, list, 1, 2, hp->kv_lora, (uint64_t)hp->n_head * per_head, 1);
+        suan__plan_tensor *p = record(b, whole, layer, list, 1, 2, hp->kv_lora, (uint64_t)hp->n_head * per_head, 1);
+        if (!p) return;
+        p->head_rows = per_head;
+        p->head_values = hp->v_dim;
         return;
     }
     suan__plan_tensor *keys = record(b, k_b, layer, list, 1, 3, hp->nope, hp->kv_lora, hp->n_head);
@@ -248,6 +276,7 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
     keys->part = SUAN__PLAN_KEYS;
     values->part = SUAN__PLAN_VALUES;
     keys->head_rows = values->head_rows = per_head;
+    keys->has_panels = values->has_panels = true;
 }
 
 /* The layer that a tensor's name puts it in, -1: none. */

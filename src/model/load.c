@@ -1,8 +1,10 @@
-/* load.c: reads every tensor of the binder's list and packs it, on all threads, into one stretch of memory. */
+/* load.c: reads every tensor of the binder's list and packs it, on all threads, into one stretch of memory. Packed tensors stay where they
+ * are: their file is mapped. */
 #include <string.h>
 
 #include "base/checked.h"
 #include "model/binder.h"
+#include "model/packed.h"
 
 #define UNIT_BYTES (512u << 10) /* of file data that one thread reads at a time */
 
@@ -18,6 +20,7 @@ typedef struct loader {
     void *progress_ctx;
     unsigned char **scratch; /* [n_threads][2]: raw rows and rows made ready */
     size_t scratch_bytes;
+    bool drops_source; /* what was read is not kept by the kernel: the file would push the weights out of memory */
     suan_status status;
     suan_error error;
 } loader;
@@ -53,6 +56,12 @@ static size_t job_scratch(const suan__matrix_job *job) {
     return (expands || job->transpose ? raw + ready + one_row : raw) + 256;
 }
 
+static suan_status read_source(const loader *l, const suan__tensor *t, uint64_t begin, void *dst, size_t n, suan_error *err) {
+    SUAN_TRY(suan__checkpoint_read(l->ck, t, begin, dst, n, err));
+    if (l->drops_source) suan__file_drop(&l->ck->files[t->i_file], t->offset + begin, n);
+    return SUAN_OK;
+}
+
 /* The panels [panel0, panel0 + n) of slice s from rows in the tensor's own order. */
 static suan_status load_rows(loader *l, const suan__matrix_job *job, uint32_t s, uint64_t panel0, uint64_t n, unsigned char *scratch,
                              suan_error *err) {
@@ -62,7 +71,7 @@ static suan_status load_rows(loader *l, const suan__matrix_job *job, uint32_t s,
     if (rows > w->n_rows - row0) rows = w->n_rows - row0;
     uint64_t at = job->row_begin + (job->n_tensors > 1 ? 0 : s * job->slice_rows) + row0;
     size_t raw_bytes = file_row_bytes(t->type, w->n_cols), row_bytes = raw_bytes;
-    SUAN_TRY(suan__checkpoint_read(l->ck, t, at * raw_bytes, scratch, (size_t)rows * raw_bytes, err));
+    SUAN_TRY(read_source(l, t, at * raw_bytes, scratch, (size_t)rows * raw_bytes, err));
     unsigned char *ready = scratch;
     if (w->type != t->type) { /* a type without kernels of its own: expanded, exactly */
         ready = scratch + (((size_t)rows * raw_bytes + 63) & ~(size_t)63);
@@ -70,12 +79,8 @@ static suan_status load_rows(loader *l, const suan__matrix_job *job, uint32_t s,
         for (uint64_t r = 0; r < rows; r++)
             suan__dequantize_row(t->type, (float *)(void *)(ready + r * row_bytes), scratch + r * raw_bytes, w->n_cols);
     }
-    size_t panel_bytes = suan__panel_bytes(w->type, w->n_cols);
-    for (uint64_t p = 0; p * SUAN__PANEL < rows; p++) {
-        uint64_t left = rows - p * SUAN__PANEL;
-        suan__panel_pack(w->type, w->data + s * w->slice_bytes + (panel0 + p) * panel_bytes, ready + p * SUAN__PANEL * row_bytes, row_bytes,
-                         w->n_cols, left < SUAN__PANEL ? (int)left : SUAN__PANEL);
-    }
+    suan__panels_pack(w->type, w->data + s * w->slice_bytes + panel0 * suan__panel_bytes(w->type, w->n_cols), ready, row_bytes, w->n_cols,
+                      rows);
     return SUAN_OK;
 }
 
@@ -86,7 +91,7 @@ static suan_status load_transposed(loader *l, const suan__matrix_job *job, uint3
     const suan__tensor *t = job->tensors[0];
     size_t raw_bytes = file_row_bytes(t->type, w->n_rows), size = suan__dtype_get(w->type)->bytes, row_bytes = w->n_cols * size;
     uint64_t at = job->row_begin + s * job->slice_rows;
-    SUAN_TRY(suan__checkpoint_read(l->ck, t, at * raw_bytes, scratch, w->n_cols * raw_bytes, err));
+    SUAN_TRY(read_source(l, t, at * raw_bytes, scratch, w->n_cols * raw_bytes, err));
     float *expanded = (float *)(void *)(scratch + ((w->n_cols * raw_bytes + 63) & ~(size_t)63));
     unsigned char *ready = (unsigned char *)(expanded + w->n_rows);
     for (uint32_t c = 0; c < w->n_cols; c++) {
@@ -97,10 +102,7 @@ static suan_status load_transposed(loader *l, const suan__matrix_job *job, uint3
         }
         for (uint32_t r = 0; r < w->n_rows; r++) memcpy(ready + r * row_bytes + c * size, row + r * size, size);
     }
-    size_t panel_bytes = suan__panel_bytes(w->type, w->n_cols);
-    for (uint32_t r = 0; r < w->n_rows; r += SUAN__PANEL)
-        suan__panel_pack(w->type, w->data + s * w->slice_bytes + r / SUAN__PANEL * panel_bytes, ready + r * row_bytes, row_bytes, w->n_cols,
-                         w->n_rows - r < SUAN__PANEL ? (int)(w->n_rows - r) : SUAN__PANEL);
+    suan__panels_pack(w->type, w->data + s * w->slice_bytes, ready, row_bytes, w->n_cols, w->n_rows);
     return SUAN_OK;
 }
 
@@ -153,16 +155,44 @@ static suan_status load_vectors(suan__binder *b, suan__model *m, suan_error *err
     return SUAN_OK;
 }
 
-/* Gives every matrix its place; matrices begin at multiples of 64 bytes. */
+static bool is_mapped(const suan__matrix_job *job) {
+    return job->tensors[0]->is_packed;
+}
+
+/* Maps the files that hold packed tensors, each once, and gives those their places. The parser has checked that they lie inside. */
+static suan_status place_mapped(suan__binder *b, suan__model *m, suan_error *err) {
+    const suan__checkpoint *ck = b->ck;
+    suan__map **of_file = SUAN_ARENA_NEW(b->arena, suan__map *, ck->n_files);
+    m->maps = SUAN_ARENA_NEW(&m->arena, suan__map, ck->n_files);
+    SUAN_CHECK(of_file && m->maps, SUAN_ENOMEM, "%s: out of memory for the list of files", ck->path);
+    for (suan__matrix_job *job = b->matrices; job; job = job->next) {
+        if (!is_mapped(job)) continue;
+        const suan__tensor *t = job->tensors[0];
+        const suan__file *f = &ck->files[t->i_file];
+        if (!of_file[t->i_file]) {
+            suan__map *map = of_file[t->i_file] = &m->maps[m->n_maps];
+            SUAN_TRY(suan__map_open(map, f, err));
+            m->n_maps++;
+            SUAN_TRY(suan__map_watch(map, f, err));
+        }
+        job->weight->data = (unsigned char *)(uintptr_t)of_file[t->i_file]->data + t->offset; /* only ever read */
+        m->mapped_bytes += job->bytes;
+    }
+    return SUAN_OK;
+}
+
+/* Gives every other matrix its place; matrices begin at multiples of 64 bytes. */
 static suan_status place(suan__binder *b, suan__model *m, loader *l, suan_error *err) {
     uint64_t at = 0;
     for (suan__matrix_job *job = b->matrices; job; job = job->next) {
+        if (is_mapped(job)) continue;
         l->n_jobs++;
         SUAN_CHECK(suan__add_u64(at, job->bytes, &at) && suan__align_u64(at, SUAN__ALIGN, &at) && at <= SIZE_MAX / 2, SUAN_ERANGE,
                    "%s: the model is too large", b->ck->path);
         size_t scratch = job_scratch(job);
         if (scratch > l->scratch_bytes) l->scratch_bytes = scratch;
     }
+    if (l->n_jobs == 0) return SUAN_OK;
     m->pages_bytes = (size_t)at;
     m->pages = suan__pages_alloc(m->pages_bytes);
     char text[SUAN__BYTES_TEXT];
@@ -172,18 +202,24 @@ static suan_status place(suan__binder *b, suan__model *m, loader *l, suan_error 
     SUAN_CHECK(l->jobs && l->first_unit, SUAN_ENOMEM, "%s: out of memory for the list of tensors", b->ck->path);
     uint32_t i = 0;
     at = 0;
-    for (suan__matrix_job *job = b->matrices; job; job = job->next, i++) {
+    for (suan__matrix_job *job = b->matrices; job; job = job->next) {
+        if (is_mapped(job)) continue;
         job->weight->data = m->pages + at;
         at = (at + job->bytes + SUAN__ALIGN - 1) & ~(uint64_t)(SUAN__ALIGN - 1);
         l->jobs[i] = job;
         l->first_unit[i + 1] = l->first_unit[i] + job_units(job);
+        i++;
     }
     return SUAN_OK;
 }
 
 static suan_status load_matrices(suan__binder *b, suan__model *m, suan__progress_fn *progress, void *progress_ctx, suan_error *err) {
-    loader l = {.ck = b->ck, .total_bytes = b->weight_bytes, .progress = progress, .progress_ctx = progress_ctx, .status = SUAN_OK};
+    loader l = {.ck = b->ck, .progress = progress, .progress_ctx = progress_ctx, .status = SUAN_OK};
+    SUAN_TRY(place_mapped(b, m, err));
     SUAN_TRY(place(b, m, &l, err));
+    if (l.n_jobs == 0) return SUAN_OK;
+    l.total_bytes = b->weight_bytes - m->mapped_bytes;
+    l.drops_source = l.total_bytes > suan__memory_available() / 2;
     int n_threads = suan__pool_n_threads(m->pool);
     l.scratch = SUAN_ARENA_NEW(b->arena, unsigned char *, (size_t)n_threads);
     bool have = l.scratch != NULL;
@@ -235,6 +271,8 @@ suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, co
     suan__arena_init(&lists, 1 << 16);
     m->kernels = kernels;
     m->pool = pool;
+    m->path = suan__arena_strndup(&m->arena, ck->path, strlen(ck->path));
+    SUAN_CHECK_GOTO(m->path, SUAN_ENOMEM, "%s: out of memory", ck->path);
     SUAN_TRY_GOTO(copy_name(m, ck, err));
     SUAN_TRY_GOTO(suan__family_find(&m->family, ck, err));
     m->arch = suan__family_arch(m->family);
@@ -265,8 +303,16 @@ fail:
     return status;
 }
 
+suan_status suan__model_check(const suan__model *model, suan_error *err) {
+    for (uint32_t i = 0; i < model->n_maps; i++)
+        SUAN_CHECK(!suan__map_failed(&model->maps[i]), SUAN_EIO,
+                   "%s: the file was cut or changed while the model was in use; open it again once it is whole", model->path);
+    return SUAN_OK;
+}
+
 void suan__model_free(suan__model *model) {
     if (!model) return;
+    for (uint32_t i = 0; i < model->n_maps; i++) suan__map_close(&model->maps[i]);
     suan__pages_free(model->pages, model->pages_bytes);
     suan__arena_fini(&model->arena);
     suan__free(model);

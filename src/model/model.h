@@ -102,8 +102,12 @@ typedef struct suan__model {
     suan__weight head; /* [n_vocab, n_embd]; data is embd's when tied */
     float *out_norm;
     bool h_wants_32, h_wants_256; /* whether products of a layer's normed input take activations in blocks of 32, of 256 */
-    unsigned char *pages;         /* all packed weights */
+    unsigned char *pages;         /* all weights that were packed at load */
     size_t pages_bytes;
+    suan__map *maps; /* files whose packed weights are used as they lie */
+    uint32_t n_maps;
+    uint64_t mapped_bytes; /* of weights in them */
+    char *path;            /* of the checkpoint, for messages */
     uint64_t n_params;
 } suan__model;
 
@@ -131,6 +135,8 @@ typedef void suan__progress_fn(void *ctx, uint64_t done, uint64_t total);
 suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, const suan__kernels *kernels, suan__pool *pool,
                              suan__progress_fn *progress, void *progress_ctx, suan_error *err);
 void suan__model_free(suan__model *model);
+/* SUAN_EIO when a mapped file was cut or changed since: what was computed from it may be wrong. */
+suan_status suan__model_check(const suan__model *model, suan_error *err);
 
 /* ---- a step ---- */
 

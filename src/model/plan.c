@@ -58,6 +58,7 @@ suan_status suan__plan_make(suan__plan *plan, const suan__family *family, const 
     suan__bind_model(&b, family);
     SUAN_TRY(b.status);
     plan->n_params = b.n_params;
+    if (ck->kind == SUAN__CHECKPOINT_GGUF) return SUAN_OK;
     if (family->gguf_interleaves) mark_pairs(plan, hp);
     return add_rope_freqs(plan, b.last_plan, hp, ck, arena, err);
 }

@@ -25,9 +25,11 @@ typedef struct suan__plan_tensor {
     uint32_t n_sources;
     const float *values; /* not NULL: the values themselves, F32 */
     suan__plan_part part;
-    uint32_t head_rows; /* PAIRS, KEYS, VALUES: rows of a head in the source */
-    uint32_t n_rot;     /* PAIRS: rows of a head that are rotated, the first ones */
-    bool is_matrix;     /* may be quantised; otherwise (norms, biases, routers) F32 */
+    uint32_t head_rows;   /* PAIRS, KEYS, VALUES: rows of a head in the source */
+    uint32_t n_rot;       /* PAIRS: rows of a head that are rotated, the first ones */
+    bool is_matrix;       /* may be quantised; otherwise (norms, biases, routers) F32 */
+    bool has_panels;      /* a matrix, or one for each ne[2], as the kernels take them: may be packed */
+    uint32_t head_values; /* a whole kv_b: how many of a head's head_rows rows make values, the last ones; otherwise 0 */
 } suan__plan_tensor;
 
 typedef struct suan__plan {
@@ -35,7 +37,7 @@ typedef struct suan__plan {
     uint64_t n_tensors, n_params;
 } suan__plan;
 
-/* ck: a Hugging Face checkpoint. is_invented: it has hyperparameters (config) only, and all tensors come out as F32 of the right shape.
+/* ck: a checkpoint of either kind. Of a GGUF file the plan has what the graph uses, as it lies. is_invented: it has hyperparameters (config) only, and all tensors come out as F32 of the right shape.
  * split_kv_b: MLA's kv_b as its two halves attn_k_b and attn_v_b. The plan lives in the arena, and as long as ck. */
 suan_status suan__plan_make(suan__plan *plan, const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck,
                             bool is_invented, bool split_kv_b, suan__arena *arena, suan_error *err);

@@ -179,6 +179,7 @@ void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32
 
 static suan_status report_fault(suan__step *st, suan_error *err) {
     unsigned long long fault = atomic_load(&st->fault);
+    SUAN_TRY(suan__model_check(st->model, err)); /* first: zeros where weights were make other faults */
     if (!fault) return SUAN_OK;
     static const char *const what[] = {"", "a key or value", "", "the attention output", "the router", "the logits"};
     uint32_t kind = fault & 15, pos = st->pos0 + (uint32_t)(fault >> 4 & 0xfffffff), layer = (uint32_t)(fault >> 32) - 1;

@@ -102,7 +102,7 @@ static suan_status open_directory(suan_tokenizer **t, const char *dir, suan_erro
 /* The header of a GGUF file is parsed from a mapping: the tensors behind it are never touched. */
 static suan_status open_gguf(suan_tokenizer **t, const char *path, suan_error *err) {
     suan__file file = {.fd = -1};
-    suan__map map = {.slot = -1};
+    suan__map map = {.slot = -1, .fd = -1};
     suan__arena arena;
     suan__gguf g;
     suan_status status;

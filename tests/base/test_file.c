@@ -372,7 +372,7 @@ static void test_out_killed_leaves_the_old_file(void **state) {
     pid_t child = fork();
     if (child == 0) {
         suan__out o;
-        static const char big[1 << 20];
+        static const char big[4 << 20];
         if (suan__out_open(&o, s.path, NULL) == SUAN_OK && suan__out_write(&o, big, sizeof big, NULL) == SUAN_OK) raise(SIGKILL);
         _exit(1);
     }
@@ -391,7 +391,7 @@ static void test_out_full_disk_names_the_path(void **state) {
     assert_int_equal(suan__out_commit(&o, &err), SUAN_EIO);
     assert_non_null(strstr(err.message, "/dev/full"));
     assert_non_null(strstr(err.message, strerror(ENOSPC)));
-    static const char big[1 << 20];
+    static const char big[4 << 20];
     assert_int_equal(suan__out_open(&o, "/dev/full", &err), SUAN_OK);
     assert_int_equal(suan__out_write(&o, big, sizeof big, &err), SUAN_EIO);
     assert_int_equal(suan__out_write(&o, "x", 1, &err), SUAN_EIO);
@@ -409,7 +409,7 @@ static void test_out_failed_write_cannot_be_committed(void **state) {
     signal(SIGXFSZ, SIG_IGN);
     suan__out o;
     suan_error err;
-    static const char big[1 << 20];
+    static const char big[4 << 20];
     assert_int_equal(suan__out_open(&o, s.path, &err), SUAN_OK);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     suan_status status = suan__out_write(&o, big, sizeof big, &err);
