@@ -219,7 +219,7 @@ static suan_status load_matrices(suan__binder *b, suan__model *m, suan__progress
     SUAN_TRY(place(b, m, &l, err));
     if (l.n_jobs == 0) return SUAN_OK;
     l.total_bytes = b->weight_bytes - m->mapped_bytes;
-    l.drops_source = l.total_bytes > suan__memory_available() / 2;
+    l.drops_source = b->ck->n_files > 0 && l.total_bytes > suan__memory_available() / 2;
     int n_threads = suan__pool_n_threads(m->pool);
     l.scratch = SUAN_ARENA_NEW(b->arena, unsigned char *, (size_t)n_threads);
     bool have = l.scratch != NULL;
