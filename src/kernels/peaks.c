@@ -150,7 +150,13 @@ TARGET("amx-tile,amx-int8") static uint64_t int8_amx(void) {
 
 #if defined(__aarch64__)
 PEAK_FN(f32_neon, "+simd", float32x4_t, 16, vdupq_n_f32(0), vdupq_n_f32(0.5f), vdupq_n_f32(0.25f), 8, s[i] = vfmaq_f32(s[i], a, b))
-PEAK_FN(int8_neon, "+simd", int16x8_t, 16, vdupq_n_s16(0), vdup_n_s8(3), vdup_n_s8(1), 16, s[i] = vmlal_s8(s[i], a, b))
+/* The vectors of bytes are kept in the type of the sums. */
+PEAK_FN(int8_neon, "+simd", int16x8_t, 16, vdupq_n_s16(0), vdupq_n_s16(0x303), vdupq_n_s16(0x101), 16,
+        s[i] = vmlal_high_s8(s[i], vreinterpretq_s8_s16(a), vreinterpretq_s8_s16(b)))
+PEAK_FN(int8_dotprod, "arch=armv8.2-a+dotprod", int32x4_t, 16, vdupq_n_s32(0), vdupq_n_s32(0x3030303), vdupq_n_s32(0x5050505), 32,
+        s[i] = vdotq_s32(s[i], vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b)))
+PEAK_FN(int8_i8mm, "arch=armv8.2-a+i8mm", int32x4_t, 16, vdupq_n_s32(0), vdupq_n_s32(0x3030303), vdupq_n_s32(0x5050505), 64,
+        s[i] = vmmlaq_s32(s[i], vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b)))
 #endif
 
 /* ---- the table */
@@ -163,6 +169,8 @@ static const suan__peaks table[] = {
     {"avx2", "vpmaddubsw", int8_avx2, NULL, NULL, f32_avx2, read_avx2},
 #endif
 #if defined(__aarch64__)
+    {"i8mm", "smmla", int8_i8mm, "sdot", int8_dotprod, f32_neon, read_c},
+    {"dotprod", "sdot", int8_dotprod, NULL, NULL, f32_neon, read_c},
     {"neon", "smlal", int8_neon, NULL, NULL, f32_neon, read_c},
 #endif
     {"c", "plain C", int8_c, NULL, NULL, f32_c, read_c},

@@ -46,17 +46,17 @@ VEC void zero_sums(vi *sums, int C) {
 }
 
 #if defined(__ARM_FEATURE_MATMUL_INT8)
-/* n vectors of weights with the steps of a from a[0] on; a [n / 2][C / 2] */
-VEC void dot_pairs(vi *sums, const bytes *w, const vb *a, int n, int C) {
+/* sums [n_cols] += w . activations; n vectors of weights; a: the steps' entries of the first two columns, a step is C / 2 entries. */
+VEC void dot_pairs(vi *sums, const bytes *w, const vb *a, int n, int n_cols, int C) {
 #pragma GCC unroll 8
     for (int u = 0; u < n; u++) {
 #pragma GCC unroll 4
-        for (int i = 0; i < C / 2; i++)
+        for (int i = 0; i < n_cols / 2; i++)
             sums[2 * i + u % 2] = vmmlaq_s32(sums[2 * i + u % 2], vreinterpretq_s8_u8(w[u]), a[u / 2 * (C / 2) + i]);
     }
 }
 #else
-VEC void dot_pairs(vi *sums, const bytes *w, const vb *a, int n, int C) {}
+VEC void dot_pairs(vi *sums, const bytes *w, const vb *a, int n, int n_cols, int C) {}
 #endif
 
 /* n (2, 4 or 8) vectors of weights of one column; a has the activations of four units. */
@@ -68,17 +68,17 @@ VEC vi dot_four(vi sum, const bytes *w, vb a, int n) {
     return vdotq_laneq_s32(sum, vreinterpretq_s8_u8(w[3]), a, 3);
 }
 
-/* sums += w . activations from value `from` of the block on; n vectors of weights, 4 or 8. */
-VEC void dot(vi *sums, const bytes *w, const acts *a, int from, int n, int C, bool pair) {
+/* sums [n_cols] += w . activations of columns c.. of C, from value `from` of the block on; n vectors of weights, 4 or 8. */
+VEC void dot(vi *sums, const bytes *w, const acts *a, int from, int n, int c, int n_cols, int C, bool pair) {
     if (pair) {
-        dot_pairs(sums, w, a->q + from / 8 * (C / 2), n, C);
+        dot_pairs(sums, w, a->q + (from / 8 * C + c) / 2, n, n_cols, C);
         return;
     }
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) {
-        const int8_t *x = (const int8_t *)a->x + (size_t)c * a->ldx + from;
+    for (int i = 0; i < n_cols; i++) {
+        const int8_t *x = (const int8_t *)a->x + (size_t)(c + i) * a->ldx + from;
 #pragma GCC unroll 2
-        for (int u = 0; u < n; u += 4) sums[c] = dot_four(sums[c], w + u, vld1q_s8(x + 4 * u), 4);
+        for (int u = 0; u < n; u += 4) sums[i] = dot_four(sums[i], w + u, vld1q_s8(x + 4 * u), 4);
     }
 }
 
@@ -86,10 +86,10 @@ VEC void dot(vi *sums, const bytes *w, const acts *a, int from, int n, int C, bo
 VEC void dot_sums(vi *sums, const bytes *scales, const acts *a, int n, int C, bool pair) {
     zero_sums(sums, C);
     if (pair) {
-        dot_pairs(sums, scales, a->high, n, C);
+        dot_pairs(sums, scales, a->high, n, C, C);
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) sums[c] = vshlq_n_s32(sums[c], 7);
-        dot_pairs(sums, scales, a->low, n, C);
+        dot_pairs(sums, scales, a->low, n, C, C);
         return;
     }
 #pragma GCC unroll 8
@@ -221,7 +221,7 @@ VEC void add_32(vf *acc, const uint8_t *p, int h, const acts *a, const kind *k, 
     k->weights(w, p, h, pair);
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) sums[c] = k->offset ? a->start[pair ? c / 2 : c] : vdupq_n_s32(0);
-    dot(sums, w, a, 0, 8, C, pair);
+    dot(sums, w, a, 0, 8, 0, C, C, pair);
     if (k->exponent)
         load_exponents(d, p + h, pair);
     else
@@ -268,13 +268,18 @@ VEC void add_256(vf *acc, const uint8_t *p, int h, const acts *a, const kind *k,
         /* Sub-blocks of 16 whose bytes are the same come one after the other. */
         const int s = k->n_sub == 8 ? i : i / 8 * 8 + i / 4 % 2 + i % 4 * 2;
         bytes w[8];
-        vi sums[MAX_COLS], scale[2];
+        vi scale[2];
         k->sub_weights(w, p, h, s, pair);
         spread_scale(scale, sc, s, k->is_signed, pair);
-        zero_sums(sums, C);
-        dot(sums, w, a, 4 * n * s, n, C, pair);
+        /* As few sums at a time as hide the latency: the other registers are taken. */
 #pragma GCC unroll 8
-        for (int c = 0; c < C; c++) isum[c] = vmlaq_s32(isum[c], sums[c], scale[pair ? c % 2 : 0]);
+        for (int c = 0, m = pair && C >= 4 ? 4 : pair ? 2 : 1; c < C; c += m) {
+            vi sums[4];
+            zero_sums(sums, m);
+            dot(sums, w, a, 4 * n * s, n, c, m, C, pair);
+#pragma GCC unroll 4
+            for (int j = 0; j < m; j++) isum[c + j] = vmlaq_s32(isum[c + j], sums[j], scale[pair ? j % 2 : 0]);
+        }
     }
     load_halves(d, p + k->d + 2 * h, pair);
     if (k->dmin >= 0) load_halves(dmin, p + k->dmin + 2 * h, pair);
@@ -288,25 +293,18 @@ VEC void add_256(vf *acc, const uint8_t *p, int h, const acts *a, const kind *k,
 
 /* ---- a panel */
 
-VEC void store_rows(float *y, vf x, int n) {
-    if (n >= 4) {
-        vst1q_f32(y, x);
-    } else if (n > 0) {
-        float all[4];
-        vst1q_f32(all, x);
-        memcpy(y, all, (size_t)n * sizeof(float));
-    }
-}
-
+/* y [C] gets n_rows of the panel's rows. */
 VEC void store_columns(float *y, size_t ldy, vf acc[GROUPS][MAX_COLS], int C, int n_rows, bool pair) {
-    for (int g = 0; g < GROUPS; g++) {
-        int n = n_rows - 4 * g;
 #pragma GCC unroll 8
-        for (int c = 0; c < C; c++) {
+    for (int c = 0; c < C; c++, y += ldy) {
+        float all[SUAN__PANEL], *dst = n_rows == SUAN__PANEL ? y : all;
+#pragma GCC unroll 4
+        for (int g = 0; g < GROUPS; g++) {
             vf x = acc[g][c];
-            if (pair) x = c % 2 ? vuzp2q_f32(acc[g][c - 1], acc[g][c]) : vuzp1q_f32(acc[g][c], acc[g][c + 1]);
-            store_rows(y + (size_t)c * ldy + 4 * g, x, n);
+            if (pair) x = c % 2 ? vuzp2q_f32(acc[g][c - 1], x) : vuzp1q_f32(x, acc[g][c + 1]);
+            vst1q_f32(dst + 4 * g, x);
         }
+        if (n_rows != SUAN__PANEL) memcpy(y, all, (size_t)n_rows * sizeof(float));
     }
 }
 
