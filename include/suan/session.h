@@ -22,11 +22,18 @@ typedef enum suan_activations {
     SUAN_ACTIVATIONS_EXACT   /* every weight is expanded to f32, activations stay f32: slower, equal to outside references */
 } suan_activations;
 
+/* Round trips through 8 and 4 bits that the published code of some models (DeepSeek-V3.2, V4) makes inside their attention; models without them have none. */
+typedef enum suan_rounding {
+    SUAN_ROUNDING_PUBLISHED = 0, /* as published (the default) */
+    SUAN_ROUNDING_NONE           /* left out: slightly more precise, and other entries are selected */
+} suan_rounding;
+
 typedef struct suan_session_options {
     uint32_t n_ctx; /* positions; 0: the model's context or what memory allows */
     suan_kv_type kv;
     suan_activations activations;
     uint32_t chunk; /* tokens a prefill step; 0: 256. Changes speed and memory, not bits */
+    suan_rounding rounding;
 } suan_session_options;
 #define SUAN_SESSION_OPTIONS_INIT \
     { 0 }
@@ -41,7 +48,7 @@ SUAN_API uint32_t suan_session_position(const suan_session *session);
 SUAN_API const int32_t *suan_session_ids(const suan_session *session);
 /* Forgets everything from position `position` on (<= the present one). The logits are gone until the next feed. */
 SUAN_API suan_status suan_session_rewind(suan_session *session, uint32_t position, suan_error *err);
-/* "suan-1 act=q8 kv=f16 round=none": contract version, activations, cache, rounding. Kept until the session closes. */
+/* "suan-1 act=q8 kv=f16 round=none": contract version, activations, cache, rounding ("none" for every model without round trips). Kept until the session closes. */
 SUAN_API const char *suan_session_profile(const suan_session *session);
 
 /* Called for each token fed, in order, with the logits [n_vocab] that follow it. A value other than 0 stops (SUAN_STOPPED). */

@@ -66,6 +66,8 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     SUAN_CHECK(o->kv == SUAN_KV_F16 || o->kv == SUAN_KV_F32, SUAN_EINVAL, "kv is %d, expected f16 or f32", (int)o->kv);
     SUAN_CHECK(o->activations == SUAN_ACTIVATIONS_Q8 || o->activations == SUAN_ACTIVATIONS_EXACT, SUAN_EINVAL,
                "activations is %d, expected q8 or exact", (int)o->activations);
+    SUAN_CHECK(o->rounding == SUAN_ROUNDING_PUBLISHED || o->rounding == SUAN_ROUNDING_NONE, SUAN_EINVAL,
+               "rounding is %d, expected published or none", (int)o->rounding);
     SUAN_CHECK(o->n_ctx <= 1u << 30, SUAN_ERANGE, "n_ctx is %u, expected at most %u", o->n_ctx, 1u << 30);
     SUAN_CHECK(o->chunk <= MAX_CHUNK, SUAN_ERANGE, "chunk is %u, expected at most %d", o->chunk, MAX_CHUNK);
     suan_session *s = suan__calloc(1, sizeof *s);
@@ -76,12 +78,13 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     SUAN_TRY_GOTO(choose_context(s, o, err));
     if (s->chunk > s->n_ctx) s->chunk = s->n_ctx;
     SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, kv_dtype(o->kv), err));
+    s->kv.rounding = model->graph->hp.has_rounding && o->rounding == SUAN_ROUNDING_PUBLISHED;
     SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, s->chunk, s->n_ctx, err));
     SUAN_TRY_GOTO(suan__sampler_create(&s->sampler, model->graph->hp.n_vocab, err));
     s->ids = suan__calloc(s->n_ctx, sizeof *s->ids);
     SUAN_CHECK_GOTO(s->ids, SUAN_ENOMEM, "out of memory for the ids of %u positions", s->n_ctx);
-    snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=none", s->exact ? "exact" : "q8",
-             o->kv == SUAN_KV_F32 ? "f32" : "f16");
+    snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=%s", s->exact ? "exact" : "q8",
+             o->kv == SUAN_KV_F32 ? "f32" : "f16", s->kv.rounding ? "published" : "none");
     *session = s;
     return SUAN_OK;
 fail:

@@ -13,6 +13,10 @@ void suan__axpy_c(float *y, const float *x, float a, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = fmaf(a, x[i], y[i]);
 }
 
+void suan__relu_axpy_c(float *y, const float *x, float a, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = fmaf(a, x[i] > 0 ? x[i] : 0.0f, y[i]);
+}
+
 /* exp(-z) may be an infinity: z / inf is then a zero with the sign of z, as it should be. */
 void suan__swiglu_c(float *y, const float *gate, const float *up, size_t n) {
     for (size_t i = 0; i < n; i++) {

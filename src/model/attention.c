@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* Scores of the first n rows against n_pos positions of a block. */
-static void scores(suan__worker *w, const suan__attn_source *src, uint32_t n, uint32_t block, uint32_t n_pos) {
+void suan__attend_scores(suan__worker *w, const suan__attn_source *src, float *s, uint32_t n, uint32_t block, uint32_t n_pos) {
     const suan__step *st = w->st;
     const suan__kernels *kn = st->model->kernels;
     const suan__thread_scratch *sc = w->scratch;
@@ -12,15 +11,21 @@ static void scores(suan__worker *w, const suan__attn_source *src, uint32_t n, ui
     float scale = st->model->hp.attn_scale;
     size_t d = (size_t)src->d;
     if (st->kv->type == SUAN__Q8_0 && src->ldk)
-        kn->attn_qk_rows_q8(sc->s, SUAN__ATTN_BLOCK, sc->q_panels, (int)n, src->d, k, src->ldk, (int)n_pos, scale);
+        kn->attn_qk_rows_q8(s, SUAN__ATTN_BLOCK, sc->q_panels, (int)n, src->d, k, src->ldk, (int)n_pos, scale);
     else if (st->kv->type == SUAN__Q8_0)
-        kn->attn_qk_q8(sc->s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale);
+        kn->attn_qk_q8(s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale);
     else if (src->ldk)
-        (st->kv->type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(sc->s, SUAN__ATTN_BLOCK, sc->q, SUAN__ATTN_ROWS, (int)n,
+        (st->kv->type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q, SUAN__ATTN_ROWS, (int)n,
                                                                                   src->d, k, src->ldk, (int)n_pos, scale);
     else
-        (st->kv->type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(sc->s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos,
+        (st->kv->type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos,
                                                                         scale);
+}
+
+suan__attn_pv_fn *suan__attend_values(const suan__worker *w) {
+    const suan__kernels *kn = w->st->model->kernels;
+    suan__dtype type = w->st->kv->type;
+    return type == SUAN__F32 ? kn->attn_pv_f32 : type == SUAN__F16 ? kn->attn_pv_f16 : kn->attn_pv_q8;
 }
 
 /* Some query rows of a tile: n_tokens tokens of n_head heads each, the first token at position pos. */
@@ -44,12 +49,11 @@ static uint32_t n_seen(const rows *r, uint32_t t, uint32_t block) {
  * does not see goes into nothing. Values are weighted together as far as all tokens see, and then for each token alone. */
 static void attend_block(suan__worker *w, const suan__attn_source *src, const rows *r, uint32_t t0, uint32_t block, const results *to) {
     const suan__kernels *kn = w->st->model->kernels;
-    suan__dtype type = w->st->kv->type;
-    suan__attn_pv_fn *pv = type == SUAN__F32 ? kn->attn_pv_f32 : type == SUAN__F16 ? kn->attn_pv_f16 : kn->attn_pv_q8;
+    suan__attn_pv_fn *pv = suan__attend_values(w);
     const unsigned char *v = src->v + block * src->v_block_bytes;
     const float *s = w->scratch->s;
     size_t H = r->n_head;
-    scores(w, src, r->n_tokens * r->n_head, block, n_seen(r, r->n_tokens - 1, block));
+    suan__attend_scores(w, src, w->scratch->s, r->n_tokens * r->n_head, block, n_seen(r, r->n_tokens - 1, block));
     for (uint32_t t = t0; t < r->n_tokens; t++)
         for (size_t i = t * H; i < (t + 1) * H; i++)
             kn->attn_softmax(w->scratch->s + i * SUAN__ATTN_BLOCK, (int)n_seen(r, t, block), &to->max[i * to->ld], &to->sum[i * to->ld]);

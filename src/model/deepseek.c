@@ -87,7 +87,7 @@ static void read_v2(suan__reader *r, suan__hparams *hp) {
     if (!suan__reader_is_gguf(r) && (!method || strcmp(method, "greedy") == 0)) hp->n_group = hp->n_group_used = 1;
 }
 
-static void read_v3(suan__reader *r, suan__hparams *hp) {
+void suan__read_deepseek_v3(suan__reader *r, suan__hparams *hp) {
     hp->gating = SUAN__GATING_SIGMOID;
     hp->group_score = SUAN__GROUP_TOP2;
     hp->norm_topk = true;
@@ -97,7 +97,7 @@ static void read_v3(suan__reader *r, suan__hparams *hp) {
     check_scoring(r, "sigmoid", (const char *const[]){"noaux_tc", NULL});
 }
 
-static void bind_deepseek(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
+void suan__bind_deepseek(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
     uint32_t d = hp->n_embd, nq = hp->n_head * (hp->nope + hp->rope);
     suan__bind_vector(b, &l->attn_norm, i, SUAN_NAMES("model.layers.%u.input_layernorm.weight", "blk.%u.attn_norm.weight"), d, false);
     if (hp->q_lora) {
@@ -120,7 +120,7 @@ static void bind_deepseek(suan__binder *b, const suan__hparams *hp, suan__layer 
     suan__bind_ffn(b, hp, l, i);
 }
 
-static void layer_deepseek(suan__worker *w, const suan__layer *l, uint32_t i) {
+void suan__layer_deepseek(suan__worker *w, const suan__layer *l, uint32_t i) {
     suan__layer_standard(w, l, i, suan__part_mla);
 }
 
@@ -129,14 +129,14 @@ const suan__family suan__family_deepseek_v2 = {
     .model_types = (const char *const[]){"deepseek_v2", NULL},
     .gguf_arch = "deepseek2",
     .read = read_v2,
-    .bind = bind_deepseek,
-    .layer = layer_deepseek,
+    .bind = suan__bind_deepseek,
+    .layer = suan__layer_deepseek,
 };
 const suan__family suan__family_deepseek_v3 = {
     .name = "DeepSeek-V3",
     .model_types = (const char *const[]){"deepseek_v3", "kimi_k2", NULL},
     .gguf_arch = "deepseek2",
-    .read = read_v3,
-    .bind = bind_deepseek,
-    .layer = layer_deepseek,
+    .read = suan__read_deepseek_v3,
+    .bind = suan__bind_deepseek,
+    .layer = suan__layer_deepseek,
 };

@@ -89,7 +89,7 @@ struct suan__family {
 };
 
 extern const suan__family suan__family_llama, suan__family_qwen2, suan__family_qwen3, suan__family_qwen3_moe, suan__family_deepseek_v2,
-    suan__family_deepseek_v3;
+    suan__family_deepseek_v3, suan__family_deepseek_v32;
 
 /* What the families with a standard transformer layer share: tensors of grouped-query attention, of the network behind it, and the layer itself: attention, residual, norm,
  * network or mixture, residual. */
@@ -98,5 +98,13 @@ void suan__layer_standard(suan__worker *w, const suan__layer *l, uint32_t i_laye
 void suan__bind_gqa(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
 void suan__bind_ffn(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
 void suan__layer_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer);
+
+/* What the families with DeepSeek-V3's graph share. */
+void suan__read_deepseek_v3(suan__reader *r, suan__hparams *hp);
+void suan__bind_deepseek(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
+void suan__layer_deepseek(suan__worker *w, const suan__layer *l, uint32_t i_layer);
+/* The lightning indexer: its sizes, and its tensors over positions (DeepSeek-V3.2, GLM-5). */
+void suan__read_indexer(suan__reader *r, suan__hparams *hp);
+void suan__bind_indexer(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
 
 #endif

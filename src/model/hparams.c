@@ -7,6 +7,7 @@
 static const suan__family *const families[] = {
     &suan__family_llama,     &suan__family_qwen2,       &suan__family_qwen3,
     &suan__family_qwen3_moe, &suan__family_deepseek_v2, &suan__family_deepseek_v3,
+    &suan__family_deepseek_v32,
 };
 #define MAX_WIDTH (1u << 28) /* of all heads, or all shared experts: products of two sizes that the rest may hold in 32 bits */
 #define N_FAMILIES (sizeof families / sizeof families[0])
@@ -154,6 +155,11 @@ static suan_status check_relations(const suan__hparams *hp, const char *file, su
                  hp->kv_lora, hp->rope);
         RELATION(hp->nope > 0 && hp->v_dim > 0, "qk_nope_head_dim %u and v_head_dim %u must be positive", hp->nope, hp->v_dim);
         RELATION(hp->n_rot == hp->rope, "the rotary width %u is not qk_rope_head_dim %u", hp->n_rot, hp->rope);
+    }
+    if (hp->index_topk) {
+        RELATION((hp->index_dim & (hp->index_dim - 1)) == 0, "index_head_dim is %u, expected a power of two", hp->index_dim);
+        RELATION(hp->n_rot <= hp->index_dim, "the rotary width %u is greater than index_head_dim %u", hp->n_rot, hp->index_dim);
+        RELATION(hp->q_lora > 0, "q_lora_rank is missing: the indexer's queries are made from it");
     }
     if (any_moe(hp)) {
         RELATION(hp->n_expert_used >= 1 && hp->n_expert_used <= hp->n_expert, "experts per token %u is not 1 to the number of experts %u",

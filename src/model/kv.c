@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "model/indexer.h"
 #include "model/model.h"
 
 static uint64_t round_up(uint64_t n, uint64_t to) {
@@ -35,8 +36,14 @@ static uint64_t layer_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype
     return times(round_up(n_ctx, SUAN__ATTN_BLOCK), row);
 }
 
+/* Bytes of one layer's keys of the indexer. */
+static uint64_t index_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
+    return hp->index_topk ? suan__index_layer_bytes(hp, round_up(n_ctx, SUAN__ATTN_BLOCK), type == SUAN__F32) : 0;
+}
+
 uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
-    return times(layer_bytes(hp, n_ctx, type), (uint64_t)hp->n_layer * (hp->kv_lora ? 1 : 2));
+    uint64_t rows = times(layer_bytes(hp, n_ctx, type), (uint64_t)hp->n_layer * (hp->kv_lora ? 1 : 2)), sum;
+    return suan__add_u64(rows, times(index_bytes(hp, n_ctx, type), hp->n_layer), &sum) ? sum : UINT64_MAX;
 }
 
 suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err) {
@@ -51,6 +58,8 @@ suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ct
     kv->k_layer_bytes = (size_t)layer_bytes(hp, n_ctx, type);
     kv->v_layer_bytes = hp->kv_lora ? 0 : kv->k_layer_bytes;
     kv->v = hp->kv_lora ? NULL : kv->k + hp->n_layer * kv->k_layer_bytes;
+    kv->index_layer_bytes = (size_t)index_bytes(hp, n_ctx, type);
+    kv->index = hp->index_topk ? kv->k + hp->n_layer * (kv->k_layer_bytes + kv->v_layer_bytes) : NULL;
     return SUAN_OK;
 }
 
@@ -126,4 +135,12 @@ bool suan__kv_store_column(const suan__kernels *kn, suan__dtype type, unsigned c
     for (size_t u = 0; u < n / 4; u++) memcpy(panel + (u * SUAN__PANEL + column) * 4, bytes + u * 4, 4);
     for (size_t b = 0; b < n / 32; b++) memcpy(panel + SUAN__PANEL * n + (b * SUAN__PANEL + column) * 2, &halves[b], 2);
     return true;
+}
+
+void suan__kv_copy_row(suan__dtype type, unsigned char *to, uint32_t at, const unsigned char *from, uint32_t pos, size_t width) {
+    size_t n = suan__kv_width(type, width), row = type == SUAN__Q8_0 ? n : suan__kv_row_bytes(type, width);
+    const unsigned char *block = from + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * suan__kv_row_bytes(type, width);
+    pos %= SUAN__ATTN_BLOCK;
+    memcpy(to + at * row, block + pos * row, row);
+    if (type == SUAN__Q8_0) memcpy(to + SUAN__ATTN_BLOCK * n + at * (n / 16), block + SUAN__ATTN_BLOCK * n + pos * (n / 16), n / 16);
 }

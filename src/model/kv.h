@@ -21,7 +21,11 @@ typedef struct suan__kv {
     uint32_t n_ctx;   /* rounded up to 256 */
     unsigned char *k, *v;
     size_t k_layer_bytes, v_layer_bytes;
-    size_t bytes; /* of the one allocation behind k */
+    unsigned char
+        *index; /* keys of the indexer in panels, f32 or (q8_0 too) f16: index[layer][position / 16][index_dim][16]; NULL: no indexer */
+    size_t index_layer_bytes;
+    size_t bytes;  /* of the one allocation behind k */
+    bool rounding; /* the published round trips are made; set before the first step */
 } suan__kv;
 
 /* Bytes of cache for n_ctx positions; UINT64_MAX when 64 bits cannot hold them. */
@@ -43,6 +47,8 @@ bool suan__kv_store_row(const suan__kernels *kn, suan__dtype type, unsigned char
 bool suan__kv_store_column(const suan__kernels *kn, suan__dtype type, unsigned char *block, uint32_t at, const float *x, size_t width,
                            void *scratch);
 size_t suan__kv_scratch_bytes(size_t width);
+/* Row `pos` of a run of blocks to place `at` of a block. */
+void suan__kv_copy_row(suan__dtype type, unsigned char *to, uint32_t at, const unsigned char *from, uint32_t pos, size_t width);
 
 /* x [width], filled up with zeros, as a q8 row of blocks of 32 (a query for a q8_0 cache); scratch as above. */
 void suan__kv_round_query(const suan__kernels *kn, void *q8, const float *x, size_t width, void *scratch);

@@ -250,7 +250,7 @@ static suan_status copy_name(suan__model *m, const suan__checkpoint *ck, suan_er
 static void note_activations(suan__model *m) {
     for (uint32_t i = 0; i < m->hp.n_layer; i++) {
         const suan__layer *l = &m->layers[i];
-        const suan__weight *const takers[] = {&l->wq, &l->wk, &l->wv, &l->wq_a, &l->wkv_a, &l->gate, &l->up, &l->gate_exps, &l->up_exps};
+        const suan__weight *const takers[] = {&l->wq, &l->wk, &l->wv, &l->wq_a, &l->wkv_a, &l->index_k, &l->gate, &l->up, &l->gate_exps, &l->up_exps};
         for (size_t k = 0; k < sizeof takers / sizeof takers[0]; k++) {
             if (!takers[k]->data) continue;
             m->h_wants_32 |= suan__activation_block(takers[k]->type) == 32;

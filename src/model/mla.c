@@ -2,7 +2,9 @@
  * weighted latent. Source: DeepSeek-V2, arXiv:2405.04434, section 2.1; architectures.md 7.4. */
 #include <string.h>
 
-#include "model/attention.h"
+#include "kernels/rounding.h"
+#include "model/indexer.h"
+#include "model/sparse.h"
 
 /* RoPE of one token's queries, norm and RoPE of its latent row, which goes into the cache. */
 static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t) {
@@ -17,11 +19,13 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     suan__rope_fn *rope = hp->rope_style == SUAN__ROPE_HALF ? kn->rope_half : kn->rope_interleaved;
     rope(q + hp->nope, qk, hp->n_head, hp->n_rot, cos, sin);
     kn->rms_norm(row, row, l->kv_a_norm, hp->kv_lora, hp->inner_eps);
+    if (kv->rounding && kn->all_finite(row, hp->kv_lora)) suan__round_fp8(row, hp->kv_lora, 128);
     rope(row + hp->kv_lora, width, 1, hp->n_rot, cos, sin);
     size_t row_bytes = suan__kv_row_bytes(kv->type, width);
     unsigned char *block = kv->k + i_layer * kv->k_layer_bytes + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * row_bytes;
     bool fits = suan__kv_store_row(kn, kv->type, block, pos % SUAN__ATTN_BLOCK, row, width, w->scratch->kv_row);
     if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
+    if (l->index_k.data) suan__index_finish_key(w, l, i_layer, t);
 }
 
 static suan__attn_source source_of(const suan__step *st, uint32_t i_layer) {
@@ -86,18 +90,33 @@ static void finish_latent(suan__step *st, const suan__layer *l, uint32_t i_layer
     suan__round_row_for(st, &l->wv_b, h * st->n_tokens + t, o, lora);
 }
 
-/* Heads [h0, h0 + n) of tokens [t0, t0 + nt). */
-static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+/* What is left in the scratch of heads [h0, h0 + n) of tokens [t0, t0 + nt). */
+static void take_latent(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
     suan__step *st = w->st;
     size_t lora = st->model->hp.kv_lora;
-    suan__attn_source src = source_of(st, i_layer);
-    transpose_queries(w, h0, n, t0, nt);
-    suan__attend(w, &src, nt, n, st->pos0 + t0);
     for (uint32_t t = 0; t < nt; t++) {
         memcpy(st->latent_o + ((t0 + t) * (size_t)st->model->hp.n_head + h0) * lora, w->scratch->o + t * n * lora,
                n * lora * sizeof(float));
         for (uint32_t h = 0; h < n; h++) finish_latent(st, l, i_layer, t0 + t, h0 + h);
     }
+}
+
+/* Heads [h0, h0 + n) of tokens [t0, t0 + nt). */
+static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
+    suan__attn_source src = source_of(w->st, i_layer);
+    transpose_queries(w, h0, n, t0, nt);
+    suan__attend(w, &src, nt, n, w->st->pos0 + t0);
+    take_latent(w, l, i_layer, h0, n, t0, nt);
+}
+
+/* The same for one token that sees more positions than it selects. */
+static void attend_selected_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t) {
+    suan__step *st = w->st;
+    suan__attn_source src = source_of(st, i_layer);
+    transpose_queries(w, h0, n, t, 1);
+    suan__attend_selected(w, &src, st->model->hp.head_dim, n, st->select + (size_t)t * st->ld_select, st->model->hp.index_topk);
+    suan__attend_finish(w, src.dv, n);
+    take_latent(w, l, i_layer, h0, n, t, 1);
 }
 
 /* The attention of a single token, block by block. */
@@ -119,10 +138,28 @@ static void attend_split(suan__worker *w, const suan__layer *l, uint32_t i_layer
     suan__end_op(w);
 }
 
+/* Every token by itself: each has a selection of its own, or sees all positions still. */
+static void attend_selected(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t heads, uint32_t parts) {
+    const suan__step *st = w->st;
+    uint32_t H = st->model->hp.n_head;
+    for (uint32_t i; suan__next_tile(w, st->n_tokens * parts, &i);) {
+        uint32_t t = i / parts, h0 = i % parts * heads, n = H - h0 < heads ? H - h0 : heads;
+        if (suan__index_visible(st->pos0 + t, 1) > st->model->hp.index_topk)
+            attend_selected_tile(w, l, i_layer, h0, n, t);
+        else
+            attend_tile(w, l, i_layer, h0, n, t, 1);
+    }
+    suan__end_op(w);
+}
+
 static void attend_all(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     uint32_t H = w->st->model->hp.n_head, T = w->st->n_tokens, heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS,
              parts = (H + heads - 1) / heads;
     uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
+    if (w->st->model->hp.index_topk && suan__index_is_needed(w->st, 1)) {
+        attend_selected(w, l, i_layer, heads, parts);
+        return;
+    }
     if (suan__attention_splits(w, parts)) {
         attend_split(w, l, i_layer, heads, parts);
         return;
@@ -144,15 +181,23 @@ static void project(suan__worker *w, const suan__layer *l) {
         suan__products(w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
         return;
     }
-    suan__products(w, &h, (suan__product[]){{&l->wq_a, st->q_a, hp->q_lora, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
+    suan__product of_h[] = {{&l->wq_a, st->q_a, hp->q_lora, 0},
+                            {&l->wkv_a, st->kv_new, hp->head_dim, 0},
+                            {&l->index_k, st->index_key, hp->index_dim, 0},
+                            {&l->index_w, st->index_weight, hp->n_index_head, 0}};
+    suan__products(w, &h, of_h, l->index_k.data ? 4 : 2);
+    bool has_queries = l->index_k.data && suan__index_is_needed(st, 1);
     for (uint32_t t; suan__next_tile(w, T, &t);) {
         float *q_a = st->q_a + (size_t)t * hp->q_lora;
         st->model->kernels->rms_norm(q_a, q_a, l->q_a_norm, hp->q_lora, hp->inner_eps);
         suan__round_row_for(st, &l->wq_b, t, q_a, hp->q_lora);
+        if (has_queries && suan__weight_block(st, &l->index_q) != suan__weight_block(st, &l->wq_b))
+            suan__round_row_for(st, &l->index_q, t, q_a, hp->q_lora);
     }
     suan__end_op(w);
     suan__acts a = suan__acts_rounded(st, (suan__acts){.x = st->q_a, .ld = hp->q_lora, .n_cols = T, .n_slices = 1, .k = hp->q_lora});
-    suan__products(w, &a, (suan__product[]){{&l->wq_b, st->q, nq, 0}}, 1);
+    suan__product of_q_a[] = {{&l->wq_b, st->q, nq, 0}, {&l->index_q, st->index_q, (size_t)hp->n_index_head * hp->index_dim, 0}};
+    suan__products(w, &a, of_q_a, has_queries ? 2 : 1);
 }
 
 void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
@@ -162,8 +207,19 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     w->kind = SUAN__OP_QKV;
     project(w, l);
     w->kind = SUAN__OP_NORM;
-    for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
+    uint32_t n_queries = l->index_k.data ? suan__index_query_tiles(st) : 0;
+    for (uint32_t t; suan__next_tile(w, T + n_queries, &t);) {
+        if (t < T)
+            finish_token(w, l, i_layer, t);
+        else
+            suan__index_finish_queries(w, t - T);
+    }
     suan__end_op(w);
+    if (n_queries) {
+        w->kind = SUAN__OP_ATTENTION;
+        suan__index_keys keys = suan__index_of_layer(st, i_layer);
+        suan__index_select(w, &keys, i_layer);
+    }
     w->kind = SUAN__OP_QKV;
     suan__acts nope = {.x = st->q, .ld = (size_t)H * qk, .slice_ld = qk, .n_cols = T, .n_slices = H, .k = hp->nope};
     suan__products(w, &nope, (suan__product[]){{&l->wk_b, st->latent_q, (size_t)H * lora, lora}}, 1);

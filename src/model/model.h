@@ -57,6 +57,13 @@ typedef struct suan__hparams {
     float norm_topk_epsilon; /* added to the sum: 1e-20 for sigmoid routers, 0 otherwise */
     float expert_scale;      /* routed_scaling_factor / expert_weights_scale */
     bool *layer_is_moe;      /* [n_layer], in the model's arena; NULL without experts */
+
+    /* lightning indexer and sparse attention (index_topk 0: none) */
+    uint32_t n_index_head; /* index_n_heads / attention.indexer.head_count */
+    uint32_t index_dim;    /* index_head_dim / attention.indexer.key_length; a power of two */
+    uint32_t index_topk;   /* index_topk / attention.indexer.top_k */
+    suan__rope_style index_rope_style;
+    bool has_rounding; /* the published code makes round trips through fp8 or fp4 (--rounding published) */
 } suan__hparams;
 
 /* A matrix [n_slices][n_rows][n_cols] packed in panels (kernels.h), ready for matmul. data NULL: the model has none. */
@@ -84,6 +91,8 @@ typedef struct suan__layer {
     suan__weight gate, up, down;                /* dense, or the shared expert of a MoE layer */
     suan__weight router;                        /* [n_expert, n_embd]; data NULL: a dense layer */
     float *router_bias;                         /* [n_expert] or NULL: selection only */
+    suan__weight index_q, index_k, index_w;     /* indexer: [heads * dim, q_lora], [dim, n_embd], [heads, n_embd]; data NULL: none */
+    float *index_norm, *index_norm_bias;        /* [index_dim]: LayerNorm of the indexer's keys */
     suan__weight gate_exps, up_exps, down_exps; /* n_expert slices */
 } suan__layer;
 

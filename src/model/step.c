@@ -4,35 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/checked.h"
+#include "model/indexer.h"
+#include "model/layout.h"
 
 #define FINITE_PIECE 16384 /* logits that one tile looks at */
 
 /* ---- buffers ---- */
 
-/* One pass over all buffers: with base NULL it only adds up. */
-typedef struct layout {
-    unsigned char *base;
-    uint64_t at;
-    bool overflow;
-} layout;
-
-static void *put(layout *l, uint64_t n, uint64_t width, uint64_t size) {
-    uint64_t bytes, at = l->at;
-    if (!suan__mul_u64(n, width, &bytes) || !suan__mul_u64(bytes, size, &bytes) || !suan__add_u64(bytes, at, &bytes) ||
-        !suan__align_u64(bytes, SUAN__ALIGN, &l->at)) {
-        l->overflow = true;
-        return NULL;
-    }
-    return l->base ? l->base + at : NULL;
-}
-#define PUT(field, n, width) ((field) = put(l, (n), (width), sizeof *(field)))
+#define PUT(field, n, width) SUAN__PUT(l, field, n, width)
 
 static uint64_t max64(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratch *sc) {
+static void place_thread(suan__layout *l, const suan__hparams *hp, suan__thread_scratch *sc) {
     uint64_t dv = hp->kv_lora ? hp->kv_lora : hp->head_dim;
     PUT(sc->expand, SUAN__EXPAND_SCRATCH, 1);
     PUT(sc->q, (uint64_t)hp->head_dim + 2, SUAN__ATTN_ROWS); /* two rows more: vectors at the end of the transposed form reach beyond */
@@ -45,9 +30,10 @@ static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratc
     PUT(sc->q_panels, SUAN__ATTN_ROWS / SUAN__PANEL * (suan__attn_q8_width(hp->head_dim) / 32), SUAN__ATTN_Q8_PANEL_BLOCK);
     PUT(sc->kv_row, suan__kv_scratch_bytes(hp->head_dim), 1);
     PUT(sc->q8, suan__q8_row_bytes(SUAN__PIECE, 32), 1);
+    if (hp->index_topk) suan__index_place_thread(l, hp, sc);
 }
 
-static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
+static void place_moe(suan__layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
     uint64_t slots = T * hp->n_expert_used;
     PUT(st->expert_out, slots, hp->n_embd);
     PUT(st->gathered, slots, hp->n_embd);
@@ -86,7 +72,7 @@ static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
 /* Blocks of a long cache are kept apart for one token, up to this many positions: as much memory as one layer's cache at most. */
 #define SPLIT_POSITIONS 65536
 
-static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint32_t n_ctx, int n_threads) {
+static void place_split(suan__layout *l, const suan__hparams *hp, suan__step *st, uint32_t n_ctx, int n_threads) {
     uint64_t blocks = ((uint64_t)(n_ctx < SPLIT_POSITIONS ? n_ctx : SPLIT_POSITIONS) + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK;
     st->split_blocks = n_threads > 1 ? (uint32_t)blocks : 0;
     PUT(st->split_o, (uint64_t)hp->n_head * st->split_blocks, hp->kv_lora ? hp->kv_lora : hp->head_dim);
@@ -94,7 +80,7 @@ static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint
     PUT(st->split_sum, hp->n_head, st->split_blocks);
 }
 
-static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
+static void place(suan__layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
     uint64_t H = hp->n_head, qk = hp->kv_lora ? hp->nope + hp->rope : hp->head_dim, dv = hp->kv_lora ? hp->v_dim : hp->head_dim;
     uint64_t ff = hp->n_ff;
     PUT(st->x, T, hp->n_embd);
@@ -122,6 +108,7 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
     PUT(st->q8_32, st->q8_bytes, 1);
     PUT(st->q8_256, st->q8_bytes, 1);
     place_split(l, hp, st, n_ctx, n_threads);
+    if (hp->index_topk) suan__index_place(l, hp, st, T, ((uint64_t)n_ctx + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK);
     PUT(st->logits, SUAN__LOGIT_ROWS, hp->n_vocab);
     PUT(st->stretches, (uint64_t)n_threads, 1);
     PUT(st->threads, (uint64_t)n_threads, 1);
@@ -130,7 +117,7 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
 }
 
 uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, uint32_t n_ctx, int n_threads) {
-    layout l = {0};
+    suan__layout l = {0};
     suan__step none;
     place(&l, hp, &none, chunk, n_ctx, n_threads);
     return l.overflow ? UINT64_MAX : l.at;
@@ -152,7 +139,7 @@ suan_status suan__step_create(suan__step **step, const suan__model *model, uint3
     st->model = model;
     st->max_tokens = max_tokens;
     st->pages_bytes = (size_t)bytes;
-    layout l = {.base = st->pages};
+    suan__layout l = {.base = st->pages};
     place(&l, &model->hp, st, max_tokens, n_ctx, n_threads);
     *step = st;
     return SUAN_OK;
@@ -181,13 +168,12 @@ static suan_status report_fault(suan__step *st, suan_error *err) {
     unsigned long long fault = atomic_load(&st->fault);
     SUAN_TRY(suan__model_check(st->model, err)); /* first: zeros where weights were make other faults */
     if (!fault) return SUAN_OK;
-    static const char *const what[] = {"", "a key or value", "", "the attention output", "the router", "the logits"};
+    static const char *const what[] = {"", "a key or value", "", "the indexer", "the attention output", "the router", "the logits"};
     uint32_t kind = fault & 15, pos = st->pos0 + (uint32_t)(fault >> 4 & 0xfffffff), layer = (uint32_t)(fault >> 32) - 1;
     if (kind == SUAN__FAULT_LOGITS) return suan__fail(err, SUAN_ENUMERIC, "the logits of position %u hold a value that is not finite", pos);
     if (kind == SUAN__FAULT_RANGE)
-        return suan__fail(err, SUAN_ENUMERIC,
-                          "a key or value of layer %u at position %u does not fit into the %s cache (use an f32 cache)", layer, pos,
-                          suan__kv_type_name(st->kv->type));
+        return suan__fail(err, SUAN_ENUMERIC, "a key or value of layer %u at position %u does not fit into the %s cache (use an f32 cache)",
+                          layer, pos, suan__kv_type_name(st->kv->type));
     return suan__fail(err, SUAN_ENUMERIC, "%s of layer %u at position %u holds a value that is not finite", what[kind], layer, pos);
 }
 

@@ -23,7 +23,9 @@ typedef struct suan__thread_scratch {
     float *m, *sum;
     unsigned char *q_rows, *q_panels; /* rounded queries for a q8_0 cache: [ATTN_ROWS] q8 rows; the same in panels of 16 */
     unsigned char *kv_row;            /* suan__kv_scratch_bytes of a row */
-    unsigned char *q8; /* a piece of a q8 row: SUAN__PIECE values */
+    unsigned char *gathered;          /* a block of selected rows of the cache, where the model selects */
+    uint32_t *bins;                   /* of a selection */
+    unsigned char *q8;                /* a piece of a q8 row: SUAN__PIECE values */
 } suan__thread_scratch;
 
 /* The tiles before a thread, in a line of its own. */
@@ -60,9 +62,14 @@ struct suan__step {
     unsigned char *h_32, *h_256;      /* h rounded, [T] q8 rows; what the model does not take is not filled */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
     size_t q8_bytes;
-    uint32_t split_blocks;                /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
-    float *split_o, *split_m, *split_sum; /* [H][split_blocks][width of a value], [H][split_blocks] both */
-    float *logits;                        /* [LOGIT_ROWS][n_vocab] */
+    uint32_t split_blocks;                     /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
+    float *split_o, *split_m, *split_sum;      /* [H][split_blocks][width of a value], [H][split_blocks] both */
+    float *index_q, *index_weight, *index_key; /* indexer: [T][heads][dim], [T][heads], [T][dim] */
+    float *index_score;                        /* [SUAN__INDEX_TOKENS][ld_score]: entries of a whole context */
+    uint32_t *select;                          /* [T][ld_select]: what each token selected last, ascending */
+    uint32_t ld_select;
+    size_t ld_score;
+    float *logits; /* [LOGIT_ROWS][n_vocab] */
     uint32_t logit_row0, n_logit_rows;
     suan__thread_scratch *threads;
     unsigned char *pages;
@@ -86,6 +93,7 @@ struct suan__worker {
 typedef enum suan__fault {
     SUAN__FAULT_CACHE = 1,
     SUAN__FAULT_RANGE,
+    SUAN__FAULT_INDEX,
     SUAN__FAULT_ATTENTION,
     SUAN__FAULT_ROUTER,
     SUAN__FAULT_LOGITS

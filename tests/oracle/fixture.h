@@ -19,6 +19,7 @@ typedef struct fixture_prompt {
     int32_t *ids; /* [n] */
     size_t n;
     float *logits;   /* [n][n_vocab] */
+    float *rounded;  /* the same with the published round trips; NULL: the case has none */
     int32_t *greedy; /* [n_greedy] */
     size_t n_greedy;
 } fixture_prompt;
@@ -26,13 +27,13 @@ typedef struct fixture_prompt {
 typedef struct fixture {
     const char *name;
     char dir[1024], gguf[1100]; /* gguf: "" when the case has no such file */
-    double tolerance;
+    double tolerance, tolerance_rounded;
     size_t n_vocab;
     fixture_prompt prompts[FIXTURE_PROMPTS];
 } fixture;
 
 /* The families of the project, in the order in which they are reported. */
-#define FIXTURE_CASES 15
+#define FIXTURE_CASES 16
 extern const char *const fixture_cases[FIXTURE_CASES];
 
 /* The path of a file or folder of the fixtures ("weights/stories260k"), or of tests/data; false when it is in neither. */

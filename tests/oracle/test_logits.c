@@ -10,6 +10,15 @@
 
 #define CONTEXT 1024 /* holds the longest prompt (700) and what is written after it */
 
+static suan_session *open_rounding(suan_model *model, suan_kv_type kv, uint32_t chunk, suan_rounding rounding) {
+    suan_session_options options = {
+        .n_ctx = CONTEXT, .kv = kv, .activations = SUAN_ACTIVATIONS_EXACT, .chunk = chunk, .rounding = rounding};
+    suan_session *session;
+    suan_error err;
+    if (suan_session_create(&session, model, &options, &err) != SUAN_OK) fail_msg("%s", err.message);
+    return session;
+}
+
 static double greatest_difference(const rows *r, const float *expected) {
     double most = 0;
     for (size_t i = 0; i < (size_t)r->n_rows * r->n_vocab; i++) {
@@ -43,20 +52,20 @@ static void same(const rows *r, const fixture *f, const char *how, uint32_t n) {
 }
 
 /* All ways through a prompt give the rows of `r`, bit for bit. */
-static void check_ways(const fixture *f, suan_model *model, rows *r, const fixture_prompt *p, suan_kv_type kv) {
+static void check_ways(const fixture *f, suan_model *model, rows *r, const fixture_prompt *p, suan_kv_type kv, suan_rounding rounding) {
     static const uint32_t chunks[] = {1, 7, 64, 255, 256, 257};
     suan_error err;
     r->compare = true;
     r->n_different = 0;
     for (size_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++) {
         if (c && chunks[c - 1] >= p->n) break; /* the same as one piece */
-        suan_session *session = open_session(model, CONTEXT, kv, SUAN_ACTIVATIONS_EXACT, chunks[c]);
+        suan_session *session = open_rounding(model, kv, chunks[c], rounding);
         rows_feed(r, session, p->ids, 0, p->n);
         same(r, f, "chunks of", chunks[c]);
         suan_session_close(&session);
     }
     /* Decoding one by one, then going back and taking the rest again in another way. */
-    suan_session *session = open_session(model, CONTEXT, kv, SUAN_ACTIVATIONS_EXACT, 100);
+    suan_session *session = open_rounding(model, kv, 100, rounding);
     for (size_t i = 0; i < p->n; i++) rows_feed(r, session, p->ids, i, i + 1);
     same(r, f, "one by one", 1);
     static const uint32_t positions[] = {257, 256, 255, 31, 1, 0};
@@ -75,28 +84,38 @@ static void check_ways(const fixture *f, suan_model *model, rows *r, const fixtu
     suan_session_close(&session);
 }
 
+/* The rows of a prompt in one way; how far they are from those of the reference. */
+static double check_rows(const fixture *f, const char *path, suan_model *model, rows *r, const fixture_prompt *p, suan_rounding rounding) {
+    bool rounded = rounding == SUAN_ROUNDING_PUBLISHED && p->rounded;
+    suan_session *session = open_rounding(model, SUAN_KV_F32, 4096, rounding);
+    r->compare = false;
+    rows_feed(r, session, p->ids, 0, p->n);
+    double off = greatest_difference(r, rounded ? p->rounded : p->logits), tolerance = rounded ? f->tolerance_rounded : f->tolerance;
+    if (!(off <= tolerance))
+        fail_msg("%s: prompt of %zu%s is off by %g, tolerance %g", path, p->n, rounded ? " with round trips" : "", off, tolerance);
+    assert_memory_equal(suan_session_logits(session), r->data + (p->n - 1) * f->n_vocab, f->n_vocab * sizeof(float));
+    if (!rounded) check_greedy(f, path, session, p);
+    suan_session_close(&session);
+    check_ways(f, model, r, p, SUAN_KV_F32, rounding);
+    return off;
+}
+
 /* with_f16: also look at the bits with the other cache. */
-static double check_file(const fixture *f, const char *path, bool with_f16) {
+static double check_file(const fixture *f, const char *path, bool with_f16, double *off_rounded) {
     double most = 0;
     suan_model *model = open_model(path, NULL, test_threads());
     for (int k = 0; k < FIXTURE_PROMPTS; k++) {
         const fixture_prompt *p = &f->prompts[k];
         rows r = rows_make((uint32_t)p->n, (uint32_t)f->n_vocab);
-        suan_session *session = open_session(model, CONTEXT, SUAN_KV_F32, SUAN_ACTIVATIONS_EXACT, 4096);
-        rows_feed(&r, session, p->ids, 0, p->n);
-        double off = greatest_difference(&r, p->logits);
-        if (!(off <= f->tolerance)) fail_msg("%s: prompt %d is off by %g, tolerance %g", path, k, off, f->tolerance);
-        if (off > most) most = off;
-        assert_memory_equal(suan_session_logits(session), r.data + (p->n - 1) * f->n_vocab, f->n_vocab * sizeof(float));
-        check_greedy(f, path, session, p);
-        suan_session_close(&session);
-        check_ways(f, model, &r, p, SUAN_KV_F32);
+        double off = check_rows(f, path, model, &r, p, SUAN_ROUNDING_NONE);
+        most = fmax(off, most);
+        if (p->rounded) *off_rounded = fmax(*off_rounded, check_rows(f, path, model, &r, p, SUAN_ROUNDING_PUBLISHED));
         if (with_f16) { /* another cache gives other bits, and those are the same in every way too */
-            session = open_session(model, CONTEXT, SUAN_KV_F16, SUAN_ACTIVATIONS_EXACT, 4096);
+            suan_session *session = open_rounding(model, SUAN_KV_F16, 4096, SUAN_ROUNDING_PUBLISHED);
             r.compare = false;
             rows_feed(&r, session, p->ids, 0, p->n);
             suan_session_close(&session);
-            check_ways(f, model, &r, p, SUAN_KV_F16);
+            check_ways(f, model, &r, p, SUAN_KV_F16, SUAN_ROUNDING_PUBLISHED);
         }
         test_free(r.data);
     }
@@ -114,15 +133,19 @@ static void test_case(void **state) {
 #ifdef SANITIZED
     with_f16 = false;
 #endif
-    double hf = check_file(&f, f.dir, with_f16), gguf = f.gguf[0] ? check_file(&f, f.gguf, false) : -1;
+    double rounded = -1, hf = check_file(&f, f.dir, with_f16, &rounded), gguf = f.gguf[0] ? check_file(&f, f.gguf, false, &rounded) : -1;
     print_message("%s: off by %.2e from safetensors", f.name, hf);
     if (gguf >= 0) print_message(", %.2e from GGUF", gguf);
-    print_message(", tolerance %.2e\n", f.tolerance);
+    print_message(", tolerance %.2e", f.tolerance);
+    if (rounded >= 0) print_message("; with round trips %.2e, tolerance %.2e", rounded, f.tolerance_rounded);
+    print_message("\n");
     fixture_close(&f);
 }
 
-int main(void) {
+/* An argument: a pattern for the names of the cases to look at. */
+int main(int argc, char **argv) {
     struct CMUnitTest tests[FIXTURE_CASES];
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     for (size_t i = 0; i < FIXTURE_CASES; i++)
         tests[i] = (struct CMUnitTest){.name = fixture_cases[i], .test_func = test_case, .initial_state = (void *)fixture_cases[i]};
     return cmocka_run_group_tests_name("logits", tests, NULL, NULL);

@@ -42,6 +42,11 @@ static void ISA(axpy)(float *y, const float *x, float a, size_t n) {
     FOR_VECTORS(i, m, n, { store_first(y + i, vf_fma(va, load_first(x + i, m), load_first(y + i, m)), m); });
 }
 
+static void ISA(relu_axpy)(float *y, const float *x, float a, size_t n) {
+    vf va = vf_set1(a);
+    FOR_VECTORS(i, m, n, { store_first(y + i, vf_fma(va, vf_max(load_first(x + i, m), vf_zero()), load_first(y + i, m)), m); });
+}
+
 static void ISA(div)(float *y, float a, size_t n) {
     vf va = vf_set1(a);
     FOR_VECTORS(i, m, n, { store_first(y + i, vf_div(load_first(y + i, m), va), m); });
