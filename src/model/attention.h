@@ -20,9 +20,6 @@ typedef struct suan__attn_source {
  * The result, divided by the sum, is left in scratch->o [rows][dv]. */
 void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_tokens, uint32_t n_head, uint32_t pos);
 
-/* The same for n_entries selected rows of latent rows, at ascending positions, which one token's n_head heads all attend to; numbered by rank. */
-void suan__attend_selected(suan__worker *w, const suan__attn_source *src, uint32_t n_head, const uint32_t *select, uint32_t n_entries);
-
 /* The two halves of a block's work, for parts with blocks of their own: scores s[n][256] of the first n rows of the scratch's queries against n_pos positions of block `block`;
  * and the function that weights values of the cache's type. */
 void suan__attend_scores(suan__worker *w, const suan__attn_source *src, float *s, uint32_t n, uint32_t block, uint32_t n_pos);
