@@ -11,13 +11,14 @@
 
 /* ---- buffers ---- */
 
+typedef suan__layout layout;
 #define PUT(field, n, width) SUAN__PUT(l, field, n, width)
 
 static uint64_t max64(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-static void place_thread(suan__layout *l, const suan__hparams *hp, suan__thread_scratch *sc) {
+static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratch *sc) {
     uint64_t dv = hp->kv_lora ? hp->kv_lora : hp->head_dim;
     PUT(sc->expand, SUAN__EXPAND_SCRATCH, 1);
     PUT(sc->q, (uint64_t)hp->head_dim + 2, SUAN__ATTN_ROWS); /* two rows more: vectors at the end of the transposed form reach beyond */
@@ -33,7 +34,7 @@ static void place_thread(suan__layout *l, const suan__hparams *hp, suan__thread_
     if (hp->index_topk) suan__index_place_thread(l, hp, sc);
 }
 
-static void place_moe(suan__layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
+static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
     uint64_t slots = T * hp->n_expert_used;
     PUT(st->expert_out, slots, hp->n_embd);
     PUT(st->gathered, slots, hp->n_embd);
@@ -72,7 +73,7 @@ static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
 /* Blocks of a long cache are kept apart for one token, up to this many positions: as much memory as one layer's cache at most. */
 #define SPLIT_POSITIONS 65536
 
-static void place_split(suan__layout *l, const suan__hparams *hp, suan__step *st, uint32_t n_ctx, int n_threads) {
+static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint32_t n_ctx, int n_threads) {
     uint64_t blocks = ((uint64_t)(n_ctx < SPLIT_POSITIONS ? n_ctx : SPLIT_POSITIONS) + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK;
     st->split_blocks = n_threads > 1 ? (uint32_t)blocks : 0;
     PUT(st->split_o, (uint64_t)hp->n_head * st->split_blocks, hp->kv_lora ? hp->kv_lora : hp->head_dim);
@@ -80,7 +81,7 @@ static void place_split(suan__layout *l, const suan__hparams *hp, suan__step *st
     PUT(st->split_sum, hp->n_head, st->split_blocks);
 }
 
-static void place(suan__layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
+static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
     uint64_t H = hp->n_head, qk = hp->kv_lora ? hp->nope + hp->rope : hp->head_dim, dv = hp->kv_lora ? hp->v_dim : hp->head_dim;
     uint64_t ff = hp->n_ff;
     PUT(st->x, T, hp->n_embd);
@@ -117,7 +118,7 @@ static void place(suan__layout *l, const suan__hparams *hp, suan__step *st, uint
 }
 
 uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, uint32_t n_ctx, int n_threads) {
-    suan__layout l = {0};
+    layout l = {0};
     suan__step none;
     place(&l, hp, &none, chunk, n_ctx, n_threads);
     return l.overflow ? UINT64_MAX : l.at;
@@ -139,7 +140,7 @@ suan_status suan__step_create(suan__step **step, const suan__model *model, uint3
     st->model = model;
     st->max_tokens = max_tokens;
     st->pages_bytes = (size_t)bytes;
-    suan__layout l = {.base = st->pages};
+    layout l = {.base = st->pages};
     place(&l, &model->hp, st, max_tokens, n_ctx, n_threads);
     *step = st;
     return SUAN_OK;
