@@ -19,8 +19,8 @@ extern "C" {
 
 typedef struct suan_model suan_model;
 
-/* The type of the key/value cache. F16 is the default. */
-typedef enum suan_kv_type { SUAN_KV_F16 = 0, SUAN_KV_F32 = 1 } suan_kv_type;
+/* The type of the key/value cache. F16 is the default; Q8_0 rounds to blocks of 32 integers of 8 bits with a scale, and queries likewise. */
+typedef enum suan_kv_type { SUAN_KV_F16 = 0, SUAN_KV_F32 = 1, SUAN_KV_Q8_0 = 2 } suan_kv_type;
 
 /* done of total bytes of weights are ready. Called from the thread that opens. */
 typedef void suan_progress_fn(void *ctx, uint64_t done, uint64_t total);
@@ -54,7 +54,7 @@ typedef struct suan_model_info {
     uint32_t n_expert, n_expert_used; /* 0 where there are none */
     const char *cpu;                  /* the kernels' level in use */
     int n_threads;
-    uint64_t kv_bytes_per_token_f16, kv_bytes_per_token_f32;
+    uint64_t kv_bytes_per_token_f16, kv_bytes_per_token_f32, kv_bytes_per_token_q8_0;
 } suan_model_info;
 /* The strings are kept until the model closes. */
 SUAN_API suan_status suan_model_get_info(const suan_model *model, suan_model_info *info);

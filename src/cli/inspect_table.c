@@ -131,7 +131,9 @@ static void put_pair(suan__buf *b, const json_t *memory, const char *key, const 
     put_bytes(b, number(pair, "f16"));
     suan__buf_printf(b, " with an f16 cache, ");
     put_bytes(b, number(pair, "f32"));
-    suan__buf_printf(b, " with f32\n");
+    suan__buf_printf(b, " with f32, ");
+    put_bytes(b, number(pair, "q8_0"));
+    suan__buf_printf(b, " with q8_0\n");
 }
 
 static void put_memory(suan__buf *b, const json_t *root) {

@@ -110,7 +110,9 @@ static json_t *model_json(const suan_model_info *info) {
 }
 
 static json_t *memory_json(const cli_run_report *r) {
-    uint64_t a_token = r->kv == SUAN_KV_F32 ? r->info.kv_bytes_per_token_f32 : r->info.kv_bytes_per_token_f16;
+    uint64_t a_token = r->kv == SUAN_KV_F32    ? r->info.kv_bytes_per_token_f32
+                       : r->kv == SUAN_KV_Q8_0 ? r->info.kv_bytes_per_token_q8_0
+                                               : r->info.kv_bytes_per_token_f16;
     uint32_t n_ctx = suan_session_n_ctx(r->session);
     return json_pack("{s:I, s:I, s:I}", "peak_bytes", (json_int_t)suan__memory_peak(), "weight_bytes", (json_int_t)r->info.weight_bytes,
                      "kv_bytes", (json_int_t)(a_token * n_ctx));

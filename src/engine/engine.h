@@ -47,6 +47,8 @@ struct suan_session {
 
 /* As suan_session_feed, but a cancel stays set (generate clears it at its own end). */
 suan_status suan__session_feed(suan_session *session, const int32_t *ids, size_t n, suan_error *err);
+/* The type of a cache's elements. */
+suan__dtype suan__kv_dtype(suan_kv_type kv);
 /* The chunk that is used for what the options ask. */
 uint32_t suan__session_chunk(uint32_t asked);
 /* The greatest context, at most `most`, whose cache takes at most `have` bytes; 0 when not even one block does. */

@@ -246,20 +246,21 @@ static void set_memory(inspection *in, uint64_t weight_bytes, uint32_t n_ctx) {
     const suan__hparams *hp = &in->hp;
     if (n_ctx == 0) n_ctx = hp->n_ctx_train;
     uint64_t scratch = suan__scratch_bytes(hp, CHUNK < n_ctx ? CHUNK : n_ctx, n_ctx, suan__threads_default());
-    uint64_t f16 = suan__kv_bytes(hp, n_ctx, SUAN__F16), f32 = suan__kv_bytes(hp, n_ctx, SUAN__F32);
+    static const suan__dtype types[] = {SUAN__F16, SUAN__F32, SUAN__Q8_0};
     json_t *o = suan__report_object(&in->report), *kv = suan__report_object(&in->report), *kv_1k = suan__report_object(&in->report),
            *total = suan__report_object(&in->report);
     set_u64(in, o, "n_ctx", n_ctx);
     set_u64(in, o, "weights", weight_bytes);
-    set_u64(in, kv_1k, "f16", suan__kv_bytes(hp, 1024, SUAN__F16));
-    set_u64(in, kv_1k, "f32", suan__kv_bytes(hp, 1024, SUAN__F32));
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const char *name = suan__kv_type_name(types[i]);
+        uint64_t bytes = suan__kv_bytes(hp, n_ctx, types[i]);
+        set_u64(in, kv_1k, name, suan__kv_bytes(hp, 1024, types[i]));
+        set_u64(in, kv, name, bytes);
+        set_u64(in, total, name, weight_bytes + bytes + scratch);
+    }
     suan__report_set(&in->report, o, "kv_per_1k_tokens", kv_1k);
-    set_u64(in, kv, "f16", f16);
-    set_u64(in, kv, "f32", f32);
     suan__report_set(&in->report, o, "kv", kv);
     set_u64(in, o, "scratch", scratch);
-    set_u64(in, total, "f16", weight_bytes + f16 + scratch);
-    set_u64(in, total, "f32", weight_bytes + f32 + scratch);
     suan__report_set(&in->report, o, "total", total);
     suan__report_set(&in->report, in->root, "memory", o);
 }

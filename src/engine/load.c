@@ -15,10 +15,6 @@ typedef struct plan {
     uint32_t n_ctx;
 } plan;
 
-static suan__dtype kv_dtype(suan_kv_type kv) {
-    return kv == SUAN_KV_F32 ? SUAN__F32 : SUAN__F16;
-}
-
 /* The best weight type with which it would fit, NULL when none would. */
 static const char *type_that_fits(const suan__family *family, const suan__hparams *hp, const suan__checkpoint *ck, const plan *p) {
     static const suan__dtype types[] = {SUAN__Q8_0, SUAN__Q6_K,   SUAN__Q5_K, SUAN__Q5_0, SUAN__Q4_K,
@@ -45,7 +41,7 @@ static suan_status check_memory(const suan__checkpoint *ck, const suan_model_opt
     SUAN_TRY_GOTO(suan__model_measure(family, &hp, ck, -1, &p.weights, &n_params, err));
     if (o->memory_bytes && o->memory_bytes < p.have) p.have = o->memory_bytes;
     p.n_ctx = o->n_ctx ? o->n_ctx : hp.n_ctx_train < MIN_CONTEXT ? hp.n_ctx_train : MIN_CONTEXT;
-    p.cache = suan__kv_bytes(&hp, p.n_ctx, kv_dtype(o->kv));
+    p.cache = suan__kv_bytes(&hp, p.n_ctx, suan__kv_dtype(o->kv));
     p.buffers = suan__scratch_bytes(&hp, suan__session_chunk(0), p.n_ctx, n_threads);
     SUAN_CHECK_GOTO(!__builtin_add_overflow(p.weights, p.cache, &p.need) && !__builtin_add_overflow(p.need, p.buffers, &p.need),
                     SUAN_ERANGE, "%s: a cache of %u positions is larger than any memory", ck->path, p.n_ctx);
@@ -236,6 +232,7 @@ suan_status suan_model_get_info(const suan_model *model, suan_model_info *info) 
         .n_threads = suan__pool_n_threads(model->pool),
         .kv_bytes_per_token_f16 = suan__kv_bytes(hp, SUAN__ATTN_BLOCK, SUAN__F16) / SUAN__ATTN_BLOCK,
         .kv_bytes_per_token_f32 = suan__kv_bytes(hp, SUAN__ATTN_BLOCK, SUAN__F32) / SUAN__ATTN_BLOCK,
+        .kv_bytes_per_token_q8_0 = suan__kv_bytes(hp, SUAN__ATTN_BLOCK, SUAN__Q8_0) / SUAN__ATTN_BLOCK,
     };
     return SUAN_OK;
 }

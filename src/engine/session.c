@@ -8,8 +8,8 @@
 #define DEFAULT_CHUNK 256
 #define MAX_CHUNK 4096
 
-static suan__dtype kv_dtype(suan_kv_type kv) {
-    return kv == SUAN_KV_F32 ? SUAN__F32 : SUAN__F16;
+suan__dtype suan__kv_dtype(suan_kv_type kv) {
+    return kv == SUAN_KV_F32 ? SUAN__F32 : kv == SUAN_KV_Q8_0 ? SUAN__Q8_0 : SUAN__F16;
 }
 
 uint32_t suan__session_chunk(uint32_t asked) {
@@ -18,11 +18,11 @@ uint32_t suan__session_chunk(uint32_t asked) {
 
 /* The greatest context whose cache fits into `have` bytes, at most `most`. */
 uint32_t suan__context_that_fits(const suan__hparams *hp, suan_kv_type kv, uint64_t have, uint32_t most) {
-    if (suan__kv_bytes(hp, most, kv_dtype(kv)) <= have) return most;
+    if (suan__kv_bytes(hp, most, suan__kv_dtype(kv)) <= have) return most;
     uint32_t blocks = 0, above = most / SUAN__ATTN_BLOCK + 1;
     while (above - blocks > 1) {
         uint32_t middle = blocks + (above - blocks) / 2;
-        if (suan__kv_bytes(hp, middle * SUAN__ATTN_BLOCK, kv_dtype(kv)) <= have)
+        if (suan__kv_bytes(hp, middle * SUAN__ATTN_BLOCK, suan__kv_dtype(kv)) <= have)
             blocks = middle;
         else
             above = middle;
@@ -44,7 +44,7 @@ static suan_status choose_context(suan_session *s, const suan_session_options *o
     uint64_t for_cache = have > scratch ? have - scratch : 0;
     char need_text[SUAN__BYTES_TEXT], scratch_text[SUAN__BYTES_TEXT], have_text[SUAN__BYTES_TEXT];
     if (o->n_ctx) {
-        uint64_t need = suan__kv_bytes(hp, o->n_ctx, kv_dtype(o->kv));
+        uint64_t need = suan__kv_bytes(hp, o->n_ctx, suan__kv_dtype(o->kv));
         SUAN_CHECK(need <= for_cache, SUAN_ENOMEM,
                    "a context of %u needs %s for its cache and %s for buffers, %s are left; %u positions would fit", o->n_ctx,
                    suan__bytes_text(need_text, need), suan__bytes_text(scratch_text, scratch), suan__bytes_text(have_text, have),
@@ -63,7 +63,8 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     const suan_session_options *o = options ? options : &defaults;
     suan_status status = SUAN_OK;
     *session = NULL;
-    SUAN_CHECK(o->kv == SUAN_KV_F16 || o->kv == SUAN_KV_F32, SUAN_EINVAL, "kv is %d, expected f16 or f32", (int)o->kv);
+    SUAN_CHECK(o->kv == SUAN_KV_F16 || o->kv == SUAN_KV_F32 || o->kv == SUAN_KV_Q8_0, SUAN_EINVAL, "kv is %d, expected f16, f32 or q8_0",
+               (int)o->kv);
     SUAN_CHECK(o->activations == SUAN_ACTIVATIONS_Q8 || o->activations == SUAN_ACTIVATIONS_EXACT, SUAN_EINVAL,
                "activations is %d, expected q8 or exact", (int)o->activations);
     SUAN_CHECK(o->rounding == SUAN_ROUNDING_PUBLISHED || o->rounding == SUAN_ROUNDING_NONE, SUAN_EINVAL,
@@ -77,14 +78,14 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     s->chunk = suan__session_chunk(o->chunk);
     SUAN_TRY_GOTO(choose_context(s, o, err));
     if (s->chunk > s->n_ctx) s->chunk = s->n_ctx;
-    SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, kv_dtype(o->kv), err));
+    SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, suan__kv_dtype(o->kv), err));
     s->kv.rounding = model->graph->hp.has_rounding && o->rounding == SUAN_ROUNDING_PUBLISHED;
     SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, s->chunk, s->n_ctx, err));
     SUAN_TRY_GOTO(suan__sampler_create(&s->sampler, model->graph->hp.n_vocab, err));
     s->ids = suan__calloc(s->n_ctx, sizeof *s->ids);
     SUAN_CHECK_GOTO(s->ids, SUAN_ENOMEM, "out of memory for the ids of %u positions", s->n_ctx);
-    snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=%s", s->exact ? "exact" : "q8",
-             o->kv == SUAN_KV_F32 ? "f32" : "f16", s->kv.rounding ? "published" : "none");
+    snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=%s", s->exact ? "exact" : "q8", suan__kv_type_name(s->kv.type),
+             s->kv.rounding ? "published" : "none");
     *session = s;
     return SUAN_OK;
 fail:

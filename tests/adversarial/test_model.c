@@ -469,7 +469,7 @@ static void test_c_02_options(void **state) {
         {{.n_ctx = 1u << 30}, "context of 1073741824"},
         {{.n_ctx = 16, .chunk = UINT32_MAX}, "chunk"},
         {{.n_ctx = 16, .chunk = 4097}, "chunk"},
-        {{.n_ctx = 16, .kv = (suan_kv_type)2}, "kv"},
+        {{.n_ctx = 16, .kv = (suan_kv_type)3}, "kv"},
         {{.n_ctx = 16, .kv = (suan_kv_type)-1}, "kv"},
         {{.n_ctx = 16, .activations = (suan_activations)7}, "activations"},
     };

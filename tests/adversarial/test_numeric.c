@@ -108,7 +108,7 @@ static void test_matrices(void **state) {
     folder_remove(&f);
 }
 
-/* A cache of f16 has to name itself and its cure, not the attention that would stumble over it. */
+/* A cache of f16 or q8_0 has to name itself and its cure, not the attention that would stumble over it. */
 static void test_f16_cache(void **state) {
     (void)state;
     folder f;
@@ -116,6 +116,8 @@ static void test_f16_cache(void **state) {
     folder_make(&f);
     check(&f, KEY_A, 1e7f, SUAN_KV_F16, "a key or value of layer 0 at position 0 does not fit into the f16 cache (use an f32 cache)");
     if (attempt(&f, KEY_A, 1e7f, SUAN_KV_F32, &err) != SUAN_OK) fail_msg("with an f32 cache: %s", err.message);
+    check(&f, KEY_A, 1e9f, SUAN_KV_Q8_0, "a key or value of layer 0 at position 0 does not fit into the q8_0 cache (use an f32 cache)");
+    check(&f, "model.embed_tokens.weight", NAN, SUAN_KV_Q8_0, "a key or value of layer 0 at position 0 holds a value that is not finite");
     folder_remove(&f);
 }
 

@@ -55,6 +55,7 @@ static void test_inspect_seed_model(void **state) {
     assert_int_equal(json_integer_value(at(j, "memory.n_ctx")), 512);
     assert_int_equal(json_integer_value(at(j, "memory.kv.f16")), 6 * 80 * 2 * 512);
     assert_int_equal(json_integer_value(at(j, "memory.kv.f32")), 6 * 80 * 4 * 512);
+    assert_int_equal(json_integer_value(at(j, "memory.kv.q8_0")), 6 * (96 + 3 * 2) * 512); /* three blocks of 32 with a scale */
     assert_int_equal(json_integer_value(at(j, "memory.kv_per_1k_tokens.f16")), 6 * 80 * 2 * 1024);
     assert_int_equal(json_integer_value(at(j, "memory.total.f32")), json_integer_value(at(j, "memory.weights")) +
                                                                         json_integer_value(at(j, "memory.kv.f32")) +
