@@ -61,14 +61,16 @@ void suan__bind_model(suan__binder *b, const suan__family *family);
 bool suan__binder_has(const suan__binder *b, uint32_t layer, suan__names names);
 const suan__hparams *suan__binder_hparams(const suan__binder *b);
 
-/* ---- the parts of a layer: all threads of the pool run them together ---- */
+/* ---- the parts of a layer: all threads of the pool run them together ----
+ *
+ * A part does not end its last operation: suan__part_residual_norm and suan__part_end_layer do, and work on what it left. */
 
 typedef struct suan__worker suan__worker;
 
 /* x += the output of the last part, then h = rms_norm(x), also rounded for the products that take it. */
 void suan__part_residual_norm(suan__worker *w, const float *norm);
-/* The end of layer i: x += the output of its last part, and h for the next layer if there is one. Every layer's function ends with it; the first finds h ready. */
-void suan__part_end_layer(suan__worker *w, const suan__layer *l, uint32_t i_layer);
+/* The end of a layer: x += the output of its last part, and h for the next layer if there is one. Every layer's function ends with it; the first finds h ready. */
+void suan__part_end_layer(suan__worker *w, const suan__layer *l);
 /* h to the part's output: grouped-query attention; absorbed multi-head latent attention. */
 void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer);

@@ -152,5 +152,5 @@ void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     attend_all(w, i_layer);
     w->kind = SUAN__OP_OUT;
     suan__acts a = {.x = st->att, .ld = nq, .n_cols = T, .n_slices = 1, .k = nq};
-    suan__products(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
+    suan__multiply(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
 }

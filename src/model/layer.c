@@ -66,7 +66,7 @@ void suan__layer_standard(suan__worker *w, const suan__layer *l, uint32_t i, sua
         suan__part_moe(w, l, i);
     else
         suan__part_ffn(w, l);
-    suan__part_end_layer(w, l, i);
+    suan__part_end_layer(w, l);
 }
 
 void suan__layer_gqa(suan__worker *w, const suan__layer *l, uint32_t i) {

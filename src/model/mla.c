@@ -231,5 +231,5 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
         st, (suan__acts){.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora});
     suan__products(w, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);
     suan__acts a = {.x = st->att, .ld = (size_t)H * hp->v_dim, .n_cols = T, .n_slices = 1, .k = H * hp->v_dim};
-    suan__products(w, &a, (suan__product[]){{&l->wo, st->out, hp->n_embd, 0}}, 1);
+    suan__multiply(w, &a, (suan__product[]){{&l->wo, st->out, hp->n_embd, 0}}, 1);
 }

@@ -101,25 +101,6 @@ static void gather_slots(suan__step *st) {
     st->experts_read += st->n_busy;
 }
 
-/* The activations of a weight's experts, one row a slot: in q8 rows, or f32. */
-typedef struct slot_acts {
-    const float *f32;
-    const unsigned char *q8_32, *q8_256;
-    uint32_t k;
-    bool is_shared; /* one row for all slots */
-} slot_acts;
-
-static void expert_tile(suan__worker *w, const suan__weight *weight, uint32_t e, uint32_t panel, const slot_acts *a, float *y) {
-    suan__step *st = w->st;
-    uint32_t begin = st->expert_begin[e], n = st->expert_begin[e + 1] - begin;
-    int block = suan__weight_block(st, weight);
-    size_t ldx = block ? suan__q8_row_bytes(a->k, (size_t)block) : a->k * sizeof(float);
-    const unsigned char *x = block == 32 ? a->q8_32 : block == 256 ? a->q8_256 : (const unsigned char *)a->f32;
-    suan__matmul_tile(st->model->kernels, weight->type, weight->data + e * weight->slice_bytes, weight->n_rows, a->k, panel,
-                      y + (size_t)begin * weight->n_rows, weight->n_rows, x + (a->is_shared ? 0 : begin * ldx), ldx, (int)n, block == 0,
-                      w->scratch->expand);
-}
-
 /* Copies each slot's activations (in every form that gate and up want) beside those of the same expert. */
 static void gather_acts(suan__worker *w, bool want_32, bool want_256, bool want_f32) {
     suan__step *st = w->st;
@@ -149,7 +130,79 @@ void suan__combine_experts(suan__step *st, const suan__layer *l, uint32_t t) {
     memcpy(out, y, d * sizeof *y);
 }
 
-/* The shared expert's gate and up with the router, then its activation with the routing of tokens, then its down while one thread lists the tokens by expert. */
+typedef struct layer_at {
+    const suan__layer *l;
+    uint32_t i_layer;
+} layer_at;
+
+/* All of a few tokens, by one thread. */
+static void route_few(suan__worker *w, const void *ctx, uint32_t tile) {
+    const layer_at *at = ctx;
+    (void)tile;
+    for (uint32_t t = 0; t < w->st->n_tokens; t++) route_token(w->st, at->l, at->i_layer, t);
+    gather_slots(w->st);
+}
+
+/* The router beside the shared expert's gate and up; then the routing, by whoever is last. */
+static void route_beside_shared(suan__worker *w, const suan__layer *l, uint32_t i_layer, const suan__gated *shared) {
+    suan__rows h = suan__rows_h(w->st);
+    uint32_t n_router = suan__weight_panels(&l->router), n = n_router + (l->gate.data ? suan__weight_panels(&l->gate) : 0);
+    w->kind = SUAN__OP_ROUTER;
+    for (uint32_t t; suan__next_tile(w, n, &t);) {
+        if (t < n_router)
+            suan__panel_product(w, &l->router, 0, t, &h, w->st->router);
+        else
+            suan__gated_panel(w, shared, 0, 0, t - n_router, &h, 0);
+    }
+    suan__end_op_then(w, SUAN__OP_ROUTER, 1, route_few, &(layer_at){l, i_layer});
+}
+
+/* What expert e's tokens give to a weight: rows of `all`, one a slot, or the only token's, which all experts share. */
+static suan__rows rows_of(const suan__step *st, const suan__rows *all, uint32_t e, bool is_shared) {
+    size_t begin = is_shared ? 0 : st->expert_begin[e];
+    suan__rows r = *all;
+    r.f32 += begin * r.k;
+    r.q8_32 += begin * suan__q8_row_bytes(r.k, 32);
+    r.q8_256 += begin * suan__q8_row_bytes(r.k, 256);
+    r.n = st->expert_begin[e + 1] - st->expert_begin[e];
+    return r;
+}
+
+/* The activations of the experts' gate and up: rows of h, gathered when there are several tokens. */
+static suan__rows gather(suan__worker *w, const suan__layer *l) {
+    suan__step *st = w->st;
+    int bg = suan__weight_block(st, &l->gate_exps), bu = suan__weight_block(st, &l->up_exps);
+    if (st->n_tokens == 1) return suan__rows_h(st);
+    w->kind = SUAN__OP_ROUTER;
+    gather_acts(w, bg == 32 || bu == 32, bg == 256 || bu == 256, !bg || !bu);
+    return (suan__rows){st->gathered, st->q8_gather_32, st->q8_gather_256, 0, st->model->hp.n_embd};
+}
+
+/* A few tokens: the experts' gate and up with their activation, beside the shared expert's down. */
+static void experts_beside_shared(suan__worker *w, const suan__layer *l, const suan__gated *shared) {
+    suan__step *st = w->st;
+    suan__gated g = {&l->gate_exps, &l->up_exps, &l->down_exps, st->gate,
+                     st->up,        st->q8_32,   st->q8_256,    st->units + suan__gated_units(l->gate.n_rows)};
+    suan__rows all = gather(w, l), mid = {shared->g, shared->q8_32, shared->q8_256, st->n_tokens, l->gate.n_rows};
+    uint32_t per = suan__weight_panels(&l->gate_exps), n_experts = st->n_busy * per,
+             n = n_experts + (l->gate.data ? suan__weight_panels(&l->down) : 0);
+    w->kind = SUAN__OP_GATE_UP;
+    for (uint32_t t; suan__next_tile(w, n, &t);) {
+        if (t >= n_experts) {
+            suan__panel_product(w, &l->down, 0, t - n_experts, &mid, st->out);
+            continue;
+        }
+        uint32_t e = st->busy[t / per];
+        suan__rows rows = rows_of(st, &all, e, st->n_tokens == 1);
+        suan__gated_panel(w, &g, e, t / per, t % per, &rows, st->expert_begin[e]);
+    }
+    suan__end_op(w);
+}
+
+/* ---- many tokens: one operation after the other ---- */
+
+/* The shared expert's gate and up with the router, then its activation with the routing of tokens, then its down while one thread lists the
+ * tokens by expert. */
 static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
@@ -174,33 +227,44 @@ static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_la
     suan__products(w, &g, (suan__product[]){{&l->down, st->out, hp->n_embd, 0}}, 1);
 }
 
-/* What is left in out and expert_out is put together at the end of the layer. */
-void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
-    suan__step *st = w->st;
-    uint32_t d = st->model->hp.n_embd, m = st->model->hp.n_ff_exp;
-    route_and_share(w, l, i_layer);
-    int bg = suan__weight_block(st, &l->gate_exps), bu = suan__weight_block(st, &l->up_exps);
-    /* A single token's experts all take the same row. */
-    slot_acts in = {st->h, st->h_32, st->h_256, d, st->n_tokens == 1};
-    if (!in.is_shared) {
-        gather_acts(w, bg == 32 || bu == 32, bg == 256 || bu == 256, !bg || !bu);
-        in = (slot_acts){st->gathered, st->q8_gather_32, st->q8_gather_256, d, false};
-    }
-    uint32_t per = suan__weight_panels(&l->gate_exps);
-    w->kind = SUAN__OP_GATE_UP;
+/* All experts' panels of a product, each for its tokens; not ended. */
+static void expert_tiles(suan__worker *w, const suan__weight *a, float *y_a, const suan__weight *b, float *y_b, const suan__rows *all) {
+    const suan__step *st = w->st;
+    uint32_t per = suan__weight_panels(a);
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
-        expert_tile(w, &l->gate_exps, st->busy[t / per], t % per, &in, st->gate);
-        expert_tile(w, &l->up_exps, st->busy[t / per], t % per, &in, st->up);
+        uint32_t e = st->busy[t / per];
+        size_t y0 = (size_t)st->expert_begin[e] * a->n_rows;
+        suan__rows rows = rows_of(st, all, e, false);
+        suan__panel_product(w, a, e, t % per, &rows, y_a + y0);
+        if (b) suan__panel_product(w, b, e, t % per, &rows, y_b + y0);
     }
+}
+
+static void experts(suan__worker *w, const suan__layer *l) {
+    suan__step *st = w->st;
+    suan__rows all = gather(w, l);
+    w->kind = SUAN__OP_GATE_UP;
+    expert_tiles(w, &l->gate_exps, st->gate, &l->up_exps, st->up, &all);
     suan__end_op(w);
     w->kind = SUAN__OP_NORM;
+    uint32_t m = st->model->hp.n_ff_exp;
     for (uint32_t t; suan__next_tile(w, suan__swiglu_tiles(st->n_tokens * st->model->hp.n_expert_used, m), &t);)
         suan__swiglu_tile(w, &l->down_exps, m, t);
     suan__end_op(w);
-    slot_acts mid = {st->gate, st->q8_32, st->q8_256, m, false};
-    per = suan__weight_panels(&l->down_exps);
+}
+
+/* What is left in out and expert_out is put together at the end of the layer. */
+void suan__part_moe(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+    suan__step *st = w->st;
+    if (st->n_tokens <= SUAN__GATED_TOKENS) {
+        suan__gated shared = {&l->gate, &l->up, &l->down, st->shared_gate, st->shared_up, st->shared_32, st->shared_256, st->units};
+        route_beside_shared(w, l, i_layer, &shared);
+        experts_beside_shared(w, l, &shared);
+    } else {
+        route_and_share(w, l, i_layer);
+        experts(w, l);
+    }
+    suan__rows mid = {st->gate, st->q8_32, st->q8_256, 0, st->model->hp.n_ff_exp};
     w->kind = SUAN__OP_DOWN;
-    for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);)
-        expert_tile(w, &l->down_exps, st->busy[t / per], t % per, &mid, st->expert_out);
-    suan__end_op(w);
+    expert_tiles(w, &l->down_exps, st->expert_out, NULL, NULL, &mid);
 }

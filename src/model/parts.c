@@ -16,29 +16,56 @@ void suan__first_norm(const suan__step *st, uint32_t t) {
     norm_token(st, st->model->layers[0].attn_norm, t);
 }
 
-void suan__part_residual_norm(suan__worker *w, const float *norm) {
-    suan__step *st = w->st;
+static void residual_tile(suan__worker *w, const void *ctx, uint32_t t) {
+    const suan__step *st = w->st;
     size_t d = st->model->hp.n_embd;
-    w->kind = SUAN__OP_NORM;
-    for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) {
-        st->model->kernels->add(st->x + t * d, st->out + t * d, d);
-        norm_token(st, norm, t);
-    }
-    suan__end_op(w);
+    st->model->kernels->add(st->x + t * d, st->out + t * d, d);
+    norm_token(st, ctx, t);
 }
 
-void suan__part_end_layer(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+void suan__part_residual_norm(suan__worker *w, const float *norm) {
+    suan__end_op_then(w, SUAN__OP_NORM, w->st->n_tokens, residual_tile, norm);
+}
+
+/* ctx: the layer. One thread looks at the flag for all, before a barrier, so that all leave behind the same layer. */
+static void end_tile(suan__worker *w, const void *ctx, uint32_t t) {
     suan__step *st = w->st;
+    const suan__layer *l = ctx, *layers = st->model->layers;
     size_t d = st->model->hp.n_embd;
-    bool is_last = i_layer + 1 == st->model->hp.n_layer;
-    w->kind = SUAN__OP_NORM;
-    for (uint32_t t; suan__next_tile(w, st->n_tokens, &t);) {
-        if (l->router.data) suan__combine_experts(st, l, t);
-        st->model->kernels->add(st->x + t * d, st->out + t * d, d);
-        if (!is_last) norm_token(st, st->model->layers[i_layer + 1].attn_norm, t);
+    if (l->router.data) suan__combine_experts(st, l, t);
+    st->model->kernels->add(st->x + t * d, st->out + t * d, d);
+    if (l + 1 < layers + st->model->hp.n_layer) norm_token(st, l[1].attn_norm, t);
+    if (t == 0 && st->cancel) st->stopped = atomic_load_explicit(st->cancel, memory_order_relaxed);
+}
+
+void suan__part_end_layer(suan__worker *w, const suan__layer *l) {
+    suan__end_op_then(w, SUAN__OP_NORM, w->st->n_tokens, end_tile, l);
+}
+
+typedef struct swiglu_of {
+    const suan__weight *down;
+    uint32_t width;
+} swiglu_of;
+
+static void swiglu_tile(suan__worker *w, const void *ctx, uint32_t t) {
+    const swiglu_of *s = ctx;
+    suan__swiglu_tile(w, s->down, s->width, t);
+}
+
+/* silu(gate(h)) * up(h), ended. */
+static void gated(suan__worker *w, const suan__layer *l) {
+    suan__step *st = w->st;
+    uint32_t n = l->gate.n_rows, T = st->n_tokens;
+    w->kind = SUAN__OP_GATE_UP;
+    if (T > SUAN__GATED_TOKENS) {
+        suan__acts h = suan__acts_h(st);
+        suan__multiply(w, &h, (suan__product[]){{&l->gate, st->gate, n, 0}, {&l->up, st->up, n, 0}}, 2);
+        suan__end_op_then(w, SUAN__OP_NORM, suan__swiglu_tiles(T, n), swiglu_tile, &(swiglu_of){&l->down, n});
+        return;
     }
-    /* One thread looks at the flag for all, before the barrier, so that all leave at the same layer. */
-    if (w->i_thread == 0 && st->cancel) st->stopped = atomic_load_explicit(st->cancel, memory_order_relaxed);
+    suan__gated g = {&l->gate, &l->up, &l->down, st->gate, st->up, st->q8_32, st->q8_256, st->units};
+    suan__rows h = suan__rows_h(st);
+    for (uint32_t t; suan__next_tile(w, suan__weight_panels(&l->gate), &t);) suan__gated_panel(w, &g, 0, 0, t, &h, 0);
     suan__end_op(w);
 }
 
@@ -46,13 +73,8 @@ void suan__part_end_layer(suan__worker *w, const suan__layer *l, uint32_t i_laye
 void suan__part_ffn(suan__worker *w, const suan__layer *l) {
     suan__step *st = w->st;
     uint32_t d = st->model->hp.n_embd, n = l->gate.n_rows;
-    suan__acts h = suan__acts_h(st);
-    w->kind = SUAN__OP_GATE_UP;
-    suan__products(w, &h, (suan__product[]){{&l->gate, st->gate, n, 0}, {&l->up, st->up, n, 0}}, 2);
-    w->kind = SUAN__OP_NORM;
-    for (uint32_t t; suan__next_tile(w, suan__swiglu_tiles(st->n_tokens, n), &t);) suan__swiglu_tile(w, &l->down, n, t);
-    suan__end_op(w);
+    gated(w, l);
     w->kind = SUAN__OP_DOWN;
     suan__acts g = suan__acts_rounded(st, (suan__acts){.x = st->gate, .ld = n, .n_cols = st->n_tokens, .n_slices = 1, .k = n});
-    suan__products(w, &g, (suan__product[]){{&l->down, st->out, d, 0}}, 1);
+    suan__multiply(w, &g, (suan__product[]){{&l->down, st->out, d, 0}}, 1);
 }

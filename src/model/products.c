@@ -7,15 +7,29 @@ static void round_row(const suan__step *st, unsigned char *q8, const float *x, s
     (block == 32 ? st->model->kernels->quantize_q8_32 : st->model->kernels->quantize_q8_256)(q8, x, k);
 }
 
-static void round_acts(suan__worker *w, const suan__acts *a, bool want_32, bool want_256) {
+typedef struct rounding {
+    const suan__acts *a;
+    bool want_32, want_256;
+} rounding;
+
+static void round_tile(suan__worker *w, const void *ctx, uint32_t t) {
+    const rounding *r = ctx;
+    const suan__acts *a = r->a;
     suan__step *st = w->st;
-    size_t row_32 = suan__q8_row_bytes(a->k, 32), row_256 = suan__q8_row_bytes(a->k, 256);
-    for (uint32_t t; suan__next_tile(w, a->n_cols * a->n_slices, &t);) {
-        const float *x = a->x + t % a->n_cols * a->ld + t / a->n_cols * a->slice_ld;
-        if (want_32) round_row(st, st->q8_32 + t * row_32, x, a->k, 32);
-        if (want_256) round_row(st, st->q8_256 + t * row_256, x, a->k, 256);
+    const float *x = a->x + t % a->n_cols * a->ld + t / a->n_cols * a->slice_ld;
+    if (r->want_32) round_row(st, st->q8_32 + t * suan__q8_row_bytes(a->k, 32), x, a->k, 32);
+    if (r->want_256) round_row(st, st->q8_256 + t * suan__q8_row_bytes(a->k, 256), x, a->k, 256);
+}
+
+/* What of the activations has to be rounded for these products. */
+static rounding rounding_for(const suan__step *st, const suan__acts *a, const suan__product *products, int n) {
+    rounding r = {.a = a};
+    for (int i = 0; i < n; i++) {
+        int block = suan__weight_block(st, products[i].w);
+        r.want_32 |= block == 32 && !a->q8_32;
+        r.want_256 |= block == 256 && !a->q8_256;
     }
-    suan__end_op(w);
+    return r;
 }
 
 /* Rounds values [at, at + n) (whole blocks, at most SUAN__PIECE) of a row of k into their places in its q8 row. */
@@ -38,16 +52,20 @@ uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width) {
     return n_rows * ((width + SUAN__PIECE - 1) / SUAN__PIECE);
 }
 
+void suan__swiglu_piece(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t begin, uint32_t n, float *g, const float *u,
+                        unsigned char *q8_32, unsigned char *q8_256) {
+    int block = suan__weight_block(w->st, down);
+    w->st->model->kernels->swiglu(g + begin, g + begin, u + begin, n);
+    if (block) round_piece(w, block == 32 ? q8_32 : q8_256, g + begin, width, begin, n, block);
+}
+
 void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t tile) {
     suan__step *st = w->st;
     uint32_t pieces = (width + SUAN__PIECE - 1) / SUAN__PIECE, begin = tile % pieces * SUAN__PIECE,
              n = width - begin < SUAN__PIECE ? width - begin : SUAN__PIECE;
     size_t row = tile / pieces;
-    float *g = st->gate + row * width + begin;
-    st->model->kernels->swiglu(g, g, st->up + row * width + begin, n);
-    int block = suan__weight_block(st, down);
-    if (block)
-        round_piece(w, (block == 32 ? st->q8_32 : st->q8_256) + row * suan__q8_row_bytes(width, (size_t)block), g, width, begin, n, block);
+    suan__swiglu_piece(w, down, width, begin, n, st->gate + row * width, st->up + row * width,
+                       st->q8_32 + row * suan__q8_row_bytes(width, 32), st->q8_256 + row * suan__q8_row_bytes(width, 256));
 }
 
 static void product_tile(suan__worker *w, const suan__acts *a, const suan__product *p, uint32_t slice, uint32_t panel) {
@@ -64,21 +82,33 @@ static void product_tile(suan__worker *w, const suan__acts *a, const suan__produ
                       p->y + slice * p->slice_ldy, p->ldy, x, ldx, (int)a->n_cols, block == 0, w->scratch->expand);
 }
 
-void suan__multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
-    bool want_32 = false, want_256 = false;
+static void multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
     uint32_t n_tiles = 0;
-    for (int i = 0; i < n; i++) {
-        int block = suan__weight_block(w->st, products[i].w);
-        want_32 |= block == 32 && !a->q8_32;
-        want_256 |= block == 256 && !a->q8_256;
-        n_tiles += suan__weight_panels(products[i].w) * products[i].w->n_slices;
-    }
-    if (want_32 || want_256) round_acts(w, a, want_32, want_256);
+    for (int i = 0; i < n; i++) n_tiles += suan__weight_panels(products[i].w) * products[i].w->n_slices;
     for (uint32_t t; suan__next_tile(w, n_tiles, &t);) {
         const suan__product *p = products;
         while (t >= suan__weight_panels(p->w) * p->w->n_slices) t -= suan__weight_panels(p->w) * p->w->n_slices, p++;
         product_tile(w, a, p, t / suan__weight_panels(p->w), t % suan__weight_panels(p->w));
     }
+}
+
+void suan__multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
+    rounding r = rounding_for(w->st, a, products, n);
+    if (r.want_32 || r.want_256) {
+        for (uint32_t t; suan__next_tile(w, a->n_cols * a->n_slices, &t);) round_tile(w, &r, t);
+        suan__end_op(w);
+    }
+    multiply(w, a, products, n);
+}
+
+void suan__then_multiply(suan__worker *w, suan__op kind, const suan__acts *a, const suan__product *products, int n) {
+    rounding r = rounding_for(w->st, a, products, n);
+    if (r.want_32 || r.want_256)
+        suan__end_op_then(w, SUAN__OP_NORM, a->n_cols * a->n_slices, round_tile, &r);
+    else
+        suan__end_op(w);
+    w->kind = kind;
+    multiply(w, a, products, n);
 }
 
 void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {

@@ -53,6 +53,13 @@ static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64
     PUT(st->q8_gather_256, slots, suan__q8_row_bytes(hp->n_embd, 256));
 }
 
+static void place_shared(layout *l, uint64_t width, suan__step *st, uint64_t n_tokens) {
+    PUT(st->shared_gate, n_tokens, width);
+    PUT(st->shared_up, n_tokens, width);
+    PUT(st->shared_32, n_tokens, suan__q8_row_bytes(width, 32));
+    PUT(st->shared_256, n_tokens, suan__q8_row_bytes(width, 256));
+}
+
 /* The widest set of q8 rows that a part makes: rows times bytes of a row, for blocks of 32 (those of 256 are smaller). */
 static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
     uint64_t n = T * suan__q8_row_bytes(hp->n_embd, 32);
@@ -83,7 +90,7 @@ static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint
 
 static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
     uint64_t H = hp->n_head, qk = hp->kv_lora ? hp->nope + hp->rope : hp->head_dim, dv = hp->kv_lora ? hp->v_dim : hp->head_dim;
-    uint64_t ff = hp->n_ff;
+    uint64_t ff = hp->n_ff, few = T < SUAN__GATED_TOKENS ? T : SUAN__GATED_TOKENS;
     PUT(st->x, T, hp->n_embd);
     PUT(st->h, T, hp->n_embd);
     PUT(st->out, T, hp->n_embd);
@@ -102,9 +109,11 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
     if (hp->n_expert) {
         ff = max64(ff, (uint64_t)max64(hp->n_expert_used, hp->n_expert_shared) * hp->n_ff_exp);
         place_moe(l, hp, st, T);
+        place_shared(l, (uint64_t)hp->n_expert_shared * hp->n_ff_exp, st, few);
     }
     PUT(st->gate, T, ff);
     PUT(st->up, T, ff);
+    PUT(st->units, few * hp->n_expert_used * suan__gated_units(hp->n_ff_exp) + suan__gated_units((uint32_t)ff), 1);
     st->q8_bytes = (size_t)q8_bytes(hp, T);
     PUT(st->q8_32, st->q8_bytes, 1);
     PUT(st->q8_256, st->q8_bytes, 1);

@@ -1,7 +1,7 @@
 /* step.h: a step at work, for the files that compute the parts of a layer.
  *
  * All threads of the pool run the layers together. A part is a sequence of operations; each operation cuts its outputs into tiles that do
- * not depend on the number of threads, hands them out as threads ask for them, and ends with a barrier. Every tile writes outputs that no other
+ * not depend on the number of threads, hands them out as threads ask for them, and ends with a barrier. A part leaves its last operation open, for the norm behind it to end. Every tile writes outputs that no other
  * tile touches, so who takes which changes no bit.
  */
 #ifndef SUAN_MODEL_STEP_H
@@ -62,14 +62,17 @@ struct suan__step {
     unsigned char *h_32, *h_256;      /* h rounded, [T] q8 rows; what the model does not take is not filled */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
     size_t q8_bytes;
-    uint32_t split_blocks;                     /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
-    float *split_o, *split_m, *split_sum;      /* [H][split_blocks][width of a value], [H][split_blocks] both */
+    atomic_uchar *units;            /* see suan__gated; zero between operations */
+    float *shared_gate, *shared_up; /* [GATED_TOKENS][n_ff_exp * n_expert_shared]: the shared expert's, beside the experts' */
+    unsigned char *shared_32, *shared_256;
+    uint32_t split_blocks;                /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
+    float *split_o, *split_m, *split_sum; /* [H][split_blocks][width of a value], [H][split_blocks] both */
+    float *logits;                        /* [LOGIT_ROWS][n_vocab] */
     float *index_q, *index_weight, *index_key; /* indexer: [T][heads][dim], [T][heads], [T][dim] */
     float *index_score;                        /* [SUAN__INDEX_TOKENS][ld_score]: entries of a whole context */
     uint32_t *select;                          /* [T][ld_select]: what each token selected last, ascending */
     uint32_t ld_select;
     size_t ld_score;
-    float *logits; /* [LOGIT_ROWS][n_vocab] */
     uint32_t logit_row0, n_logit_rows;
     suan__thread_scratch *threads;
     unsigned char *pages;
@@ -139,8 +142,36 @@ typedef struct suan__product {
 
 /* Rounds the activations where the weights want it and they are not yet, then computes n products of the same activations: two operations, or one. */
 void suan__products(suan__worker *w, const suan__acts *a, const suan__product *products, int n);
-/* The same without the end of the (last) operation. */
+/* The same without the end of the (last) operation; and behind an operation that has not been ended. */
 void suan__multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n);
+void suan__then_multiply(suan__worker *w, suan__op kind, const suan__acts *a, const suan__product *products, int n);
+
+/* Rows of activations that some slice of a weight is used for: in f32, and rounded where weights take them so. */
+typedef struct suan__rows {
+    const float *f32;
+    const unsigned char *q8_32, *q8_256;
+    uint32_t n, k;
+} suan__rows;
+static inline suan__rows suan__rows_h(const suan__step *st) {
+    return (suan__rows){st->h, st->h_32, st->h_256, st->n_tokens, st->model->hp.n_embd};
+}
+/* One panel of one slice: y[i * n_rows + row] for rows i. */
+void suan__panel_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, const suan__rows *rows, float *y);
+
+/* Up to this many tokens a step, silu(gate(h)) * up(h) is one operation, with the rounding for `down`; beyond, the parts are cheaper one
+ * by one. */
+#define SUAN__GATED_TOKENS 8
+typedef struct suan__gated {
+    const suan__weight *gate, *up, *down;
+    float *g, *u;                  /* [row][width]; the result is left in g */
+    unsigned char *q8_32, *q8_256; /* [row]: rounded as `down` takes it */
+    atomic_uchar *units;           /* suan__gated_units(width) for each slice in use, zero: panels that are there */
+} suan__gated;
+/* Panel `panel` of gate and up for rows [row0, row0 + rows->n) of g, and what follows where a whole unit of panels is there. i_slice: which
+ * of the slices in use. */
+void suan__gated_panel(suan__worker *w, const suan__gated *g, uint32_t slice, uint32_t i_slice, uint32_t panel, const suan__rows *rows,
+                       uint32_t row0);
+uint32_t suan__gated_units(uint32_t width);
 
 /* Panels of one slice. */
 static inline uint32_t suan__weight_panels(const suan__weight *w) {
@@ -149,6 +180,9 @@ static inline uint32_t suan__weight_panels(const suan__weight *w) {
 /* out = silu(gate) * up for n_rows rows of `width`, in place of gate, rounded into st->q8_* for `down`; as tiles [0, suan__swiglu_tiles()) of an operation. */
 uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width);
 void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t tile);
+/* The same for values [begin, begin + n) of one row: at most SUAN__PIECE, whole blocks; into its q8 row unless `down` takes f32. */
+void suan__swiglu_piece(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t begin, uint32_t n, float *g, const float *u,
+                        unsigned char *q8_32, unsigned char *q8_256);
 /* Activations whose q8 rows stand in st->q8_32 and st->q8_256. */
 static inline suan__acts suan__acts_rounded(const suan__step *st, suan__acts a) {
     a.q8_32 = st->q8_32;

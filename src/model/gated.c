@@ -1,0 +1,43 @@
+/* gated.c: gate, up, their activation and its rounding as one operation, for a few tokens.
+ *
+ * A tile computes one panel of gate and the same of up. Whoever completes a unit of panels, wide enough for whole blocks of rounded
+ * activations, goes on with the activation of these values and their rounding, while the values are near. The counters of panels end as
+ * they began, at zero.
+ */
+#include "model/step.h"
+
+#define UNIT 256                         /* values: a block of either kind, or several */
+#define UNIT_PANELS (UNIT / SUAN__PANEL) /* fits into a counter's byte */
+
+uint32_t suan__gated_units(uint32_t width) {
+    return (width + UNIT - 1) / UNIT;
+}
+
+void suan__panel_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, const suan__rows *rows, float *y) {
+    const suan__step *st = w->st;
+    int block = suan__weight_block(st, weight);
+    size_t ldx = block ? suan__q8_row_bytes(rows->k, (size_t)block) : rows->k * sizeof(float);
+    const void *x = block == 32 ? rows->q8_32 : block == 256 ? rows->q8_256 : (const unsigned char *)rows->f32;
+    suan__matmul_tile(st->model->kernels, weight->type, weight->data + slice * weight->slice_bytes, weight->n_rows, rows->k, panel, y,
+                      weight->n_rows, x, ldx, (int)rows->n, block == 0, w->scratch->expand);
+}
+
+/* The unit that begins at `first`, n values wide, of rows [row0, row0 + n_rows). */
+static void finish_unit(suan__worker *w, const suan__gated *g, uint32_t first, uint32_t n, uint32_t row0, uint32_t n_rows) {
+    uint32_t width = g->gate->n_rows;
+    for (size_t row = row0; row < row0 + n_rows; row++)
+        suan__swiglu_piece(w, g->down, width, first, n, g->g + row * width, g->u + row * width,
+                           g->q8_32 + row * suan__q8_row_bytes(width, 32), g->q8_256 + row * suan__q8_row_bytes(width, 256));
+}
+
+void suan__gated_panel(suan__worker *w, const suan__gated *g, uint32_t slice, uint32_t i_slice, uint32_t panel, const suan__rows *rows,
+                       uint32_t row0) {
+    uint32_t width = g->gate->n_rows, unit = panel / UNIT_PANELS, first = unit * UNIT, n = width - first < UNIT ? width - first : UNIT;
+    suan__panel_product(w, g->gate, slice, panel, rows, g->g + (size_t)row0 * width);
+    suan__panel_product(w, g->up, slice, panel, rows, g->u + (size_t)row0 * width);
+    atomic_uchar *n_there = &g->units[(size_t)i_slice * suan__gated_units(width) + unit];
+    uint32_t n_panels = (n + SUAN__PANEL - 1) / SUAN__PANEL;
+    if (atomic_fetch_add_explicit(n_there, 1, memory_order_acq_rel) + 1u < n_panels) return;
+    atomic_store_explicit(n_there, 0, memory_order_relaxed);
+    finish_unit(w, g, first, n, row0, rows->n);
+}
