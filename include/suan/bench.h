@@ -94,10 +94,11 @@ typedef struct suan_bench_result {
     suan_bench_operation operations[SUAN_BENCH_MAX_OPERATIONS];
 } suan_bench_result;
 
-/* options NULL: the defaults. A cache of the test's depth is not computed but filled with copies of the first tokens' entries: the
- * same work, other answers. SUAN_STOPPED after a cancel: *result holds what there is (n_repeat 0: nothing). Memory is checked first. */
-SUAN_API suan_status suan_bench_run(suan_bench_result *result, suan_model *model, const suan_bench_limits *limits,
-                                    const suan_bench_test *test, const suan_bench_options *options, suan_error *err);
+/* options NULL: the defaults. A cache of the test's depth is not computed but filled with copies of the first entries: the same work, other
+ * answers. Reading is measured again beside the test; where it is faster than *limits says, that is raised. SUAN_STOPPED after a cancel:
+ * *result holds what there is (n_repeat 0: nothing). Memory is checked first. */
+SUAN_API suan_status suan_bench_run(suan_bench_result *result, suan_model *model, suan_bench_limits *limits, const suan_bench_test *test,
+                                    const suan_bench_options *options, suan_error *err);
 
 #ifdef __cplusplus
 }

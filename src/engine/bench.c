@@ -15,6 +15,8 @@
 #define MAX_DECODE_TOKENS 128
 #define DECODE_SECONDS 0.5
 #define DEFAULT_PROMPT 512
+#define LEAST_AGAIN ((size_t)256 << 20) /* bytes of weights that reading is measured over again; fewer stay in caches */
+#define MOST_AGAIN ((size_t)1 << 30)
 #define FILL_TOKENS SUAN__ATTN_BLOCK
 
 /* ---- order statistics ---- */
@@ -61,7 +63,7 @@ typedef struct bench {
     const suan_bench_options *o;
     suan_model *model;
     suan_session *session;
-    const suan_bench_limits *limits;
+    suan_bench_limits *limits;
     int32_t *ids;    /* [n_tokens] */
     double *rate;    /* [n_repeat] tokens a second */
     double *joules;  /* [n_repeat] a token */
@@ -189,6 +191,17 @@ static suan_status time_operations(bench *b, suan_bench_result *r, suan_error *e
 
 /* ---- the test ---- */
 
+/* Machines are faster at some times than at others: reading is measured again, over the weights themselves, and the better figure counts. */
+static void look_again(const bench *b) {
+    const suan__model *m = b->model->graph;
+    size_t n = m->pages_bytes < MOST_AGAIN ? m->pages_bytes : MOST_AGAIN;
+    double *known =
+        b->limits->small_read_bytes_per_second > 0 ? &b->limits->small_read_bytes_per_second : &b->limits->read_bytes_per_second;
+    if (n < LEAST_AGAIN) return;
+    double rate = suan__read_rate(m->pool, m->kernels->name, m->pages, n & ~(size_t)4095);
+    if (rate > *known) *known = rate;
+}
+
 static void note_rates(bench *b, suan_bench_result *r, uint32_t n) {
     bool has_joules = n > 0;
     r->n_repeat = n;
@@ -225,6 +238,7 @@ static suan_status measure(bench *b, suan_bench_result *r, suan_error *err) {
         b->experts += suan__step_experts_read(b->session->step) - experts;
         b->steps += (b->test.n_tokens + b->test.batch - 1) / b->test.batch;
     }
+    if (n > 0 && !is_cancelled(b)) look_again(b);
     note_rates(b, r, n);
     if (status == SUAN_OK && b->o->want_operations) status = time_operations(b, r, err);
     return status;
@@ -244,7 +258,7 @@ static suan_status check(const bench *b, uint32_t most, suan_error *err) {
     return SUAN_OK;
 }
 
-suan_status suan_bench_run(suan_bench_result *result, suan_model *model, const suan_bench_limits *limits, const suan_bench_test *test,
+suan_status suan_bench_run(suan_bench_result *result, suan_model *model, suan_bench_limits *limits, const suan_bench_test *test,
                            const suan_bench_options *options, suan_error *err) {
     static const suan_bench_options defaults = SUAN_BENCH_OPTIONS_INIT;
     SUAN_CHECK(result && model && limits && test, SUAN_EINVAL, "result, model, limits or test is NULL");

@@ -14,10 +14,10 @@ ok "an unknown SUAN_CPU is an error" exits 1
 
 run --help
 ok "--help exits with 0" exits 0
-for command in run chat inspect convert tokenize template; do
+for command in run chat inspect convert bench tokenize template; do
     ok "--help tells of $command" grep -q "^  $command " "$tmp/out"
 done
-for command in run chat inspect convert tokenize template; do
+for command in run chat inspect convert bench tokenize template; do
     run "$command" --help
     ok "$command --help exits with 0" exits 0
     ok "$command --help begins with the usage" is "$(head -n 1 "$tmp/out" | cut -d ' ' -f 1-3)" "usage: suan $command"
@@ -64,6 +64,19 @@ bad "threads of 0" run -p x --threads 0
 bad "convert of one word" convert a
 bad "--random with two words" convert a b --random --shape qwen3-8b
 bad "--layers without --random" convert a b --layers 1
+bad "a model and a shape" bench -m x --shape qwen2-0.5b
+bad "a shape that is none" bench --shape qwen9
+bad "a type that is none" bench --shape qwen2-0.5b --type q9
+bad "--type without --shape" bench --type q4_k
+bad "--layers without --shape" bench --layers 2
+bad "two kinds of output" bench --csv --json
+bad "a list with a hole" bench --depth 1,,2
+bad "a list with letters" bench --prompt 1k
+bad "a batch of none" bench --batch 0
+bad "a batch that is too large" bench --batch 5000
+bad "no tests" bench --prompt 0 --tokens 0
+bad "no repetitions" bench --repeat 0
+bad "a prompt of 0 among others" bench --prompt 0,512
 bad "inspect of two models" inspect a b
 bad "--tensor without --out" inspect x --tensor y
 bad "template without a model" template --input x
