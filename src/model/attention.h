@@ -25,6 +25,11 @@ void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_toke
 void suan__attend_scores(suan__worker *w, const suan__attn_source *src, float *s, uint32_t n, uint32_t block, uint32_t n_pos);
 suan__attn_pv_fn *suan__attend_values(const suan__worker *w);
 
+/* The attention of a layer, cache and queries being ready: from st->q into st->att; from st->q and latent_q into latent_o, which is also
+ * rounded for the product that unfolds it. All threads. */
+void suan__gqa_attend(suan__worker *w, uint32_t i_layer);
+void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer);
+
 /* A single token over a long cache: its blocks are spread over the threads, kept apart, and merged in increasing order afterwards: the same operations in the same order for
  * every output. Whether it pays (and fits into the buffers) for n_tiles tiles. */
 bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles);

@@ -120,7 +120,7 @@ static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uin
     suan__end_op(w);
 }
 
-static void attend_all(suan__worker *w, uint32_t i_layer) {
+void suan__gqa_attend(suan__worker *w, uint32_t i_layer) {
     const suan__hparams *hp = &w->st->model->hp;
     uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS, T = w->st->n_tokens;
     tiling g = {group, heads, (group + heads - 1) / heads};
@@ -149,7 +149,7 @@ void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
     suan__end_op(w);
     w->kind = SUAN__OP_ATTENTION;
-    attend_all(w, i_layer);
+    suan__gqa_attend(w, i_layer);
     w->kind = SUAN__OP_OUT;
     suan__acts a = {.x = st->att, .ld = nq, .n_cols = T, .n_slices = 1, .k = nq};
     suan__multiply(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);

@@ -152,7 +152,7 @@ static void attend_selected(suan__worker *w, const suan__layer *l, uint32_t i_la
     suan__end_op(w);
 }
 
-static void attend_all(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
+void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     uint32_t H = w->st->model->hp.n_head, T = w->st->n_tokens, heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS,
              parts = (H + heads - 1) / heads;
     uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
@@ -225,7 +225,7 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__products(w, &nope, (suan__product[]){{&l->wk_b, st->latent_q, (size_t)H * lora, lora}}, 1);
 
     w->kind = SUAN__OP_ATTENTION;
-    attend_all(w, l, i_layer);
+    suan__mla_attend(w, l, i_layer);
     w->kind = SUAN__OP_OUT;
     suan__acts u = suan__acts_rounded(
         st, (suan__acts){.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora});
