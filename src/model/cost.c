@@ -119,5 +119,5 @@ void suan__step_cost(const suan__model *model, const suan__step_shape *shape, co
             ADD_WEIGHTS(&c, SUAN__OP_DOWN, -1, n, &l->down);
         }
     }
-    ADD_WEIGHTS(&c, SUAN__OP_HEAD, -1, shape->n_logits, &model->head);
+    if (shape->n_logits) ADD_WEIGHTS(&c, SUAN__OP_HEAD, -1, shape->n_logits, &model->head);
 }

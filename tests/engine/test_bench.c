@@ -63,6 +63,8 @@ static void test_cost_dense_by_hand(void **state) {
     c = cost_of(m, s, SUAN__OP_ATTENTION);
     assert_true(c.bytes == 2 * 16 * (2 * 2 * 64 * 2.0));
     assert_true(c.f32_ops == 2 * 36 * 14 * (2 * 64 + 2 * 64.0) && c.int8_ops == 0);
+    s.n_logits = 0;
+    assert_true(cost_of(m, s, SUAN__OP_HEAD).seconds == 0);
     s.exact = true;
     c = cost_of(m, s, SUAN__OP_OUT);
     assert_true(c.int8_ops == 0 && c.f32_ops == 2 * 2 * d * d * 3);
