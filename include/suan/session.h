@@ -46,7 +46,11 @@ SUAN_API uint32_t suan_session_n_ctx(const suan_session *session);
 SUAN_API uint32_t suan_session_position(const suan_session *session);
 /* The ids fed so far, suan_session_position of them; borrowed until the next call. */
 SUAN_API const int32_t *suan_session_ids(const suan_session *session);
-/* Forgets everything from position `position` on (<= the present one). The logits are gone until the next feed. */
+/* The greatest position at or before `position` that the session can be rewound to: `position` itself, except for models with compressed attention (DeepSeek-V4), which keep
+ * the last positions, and marks far apart behind them. */
+SUAN_API uint32_t suan_session_reach(const suan_session *session, uint32_t position);
+/* Forgets everything from position `position` on (<= the present one). The logits are gone until the next feed. SUAN_ERANGE names the
+ * nearest position where this one is out of reach. */
 SUAN_API suan_status suan_session_rewind(suan_session *session, uint32_t position, suan_error *err);
 /* "suan-1 act=q8 kv=f16 round=none": contract version, activations, cache, rounding ("none" for every model without round trips). Kept until the session closes. */
 SUAN_API const char *suan_session_profile(const suan_session *session);

@@ -95,6 +95,7 @@ static suan_status feed_prompt(generation *g, const int32_t *ids, size_t n_ids, 
     suan_session *s = g->s;
     size_t common = 0;
     while (common < n_ids - 1 && common < s->position && s->ids[common] == ids[common]) common++;
+    common = suan_session_reach(s, (uint32_t)common);
     g->r->n_prompt = n_ids;
     g->r->n_prompt_cached = common;
     SUAN_TRY(suan_session_rewind(s, (uint32_t)common, err));

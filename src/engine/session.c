@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "engine/sampler.h"
+#include "model/compress.h"
 
 #define DEFAULT_CHUNK 256
 #define MAX_CHUNK 4096
@@ -76,6 +77,7 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     s->model = model;
     s->exact = o->activations == SUAN_ACTIVATIONS_EXACT;
     s->chunk = suan__session_chunk(o->chunk);
+    if (model->graph->hp.window && s->chunk > SUAN__PAST_STEP) s->chunk = SUAN__PAST_STEP;
     SUAN_TRY_GOTO(choose_context(s, o, err));
     if (s->chunk > s->n_ctx) s->chunk = s->n_ctx;
     SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, suan__kv_dtype(o->kv), err));
@@ -133,10 +135,22 @@ void suan_session_on_progress(suan_session *session, suan_progress_fn *fn, void 
     session->on_progress_ctx = ctx;
 }
 
+uint32_t suan_session_reach(const suan_session *session, uint32_t position) {
+    return position < session->position ? suan__past_reach(&session->kv, position) : session->position;
+}
+
 suan_status suan_session_rewind(suan_session *session, uint32_t position, suan_error *err) {
     SUAN_CHECK(position <= session->position, SUAN_ERANGE, "cannot rewind to position %u, the session is at %u", position,
                session->position);
-    if (position < session->position) session->has_logits = false;
+    uint32_t reach = suan_session_reach(session, position);
+    SUAN_CHECK(
+        reach == position, SUAN_ERANGE,
+        "cannot rewind to position %u: of compressed attention only the last positions and marks are kept, the nearest before it is %u",
+        position, reach);
+    if (position < session->position) {
+        session->has_logits = false;
+        suan__past_rewind(&session->kv, &session->model->graph->hp, position);
+    }
     session->position = position;
     return SUAN_OK;
 }

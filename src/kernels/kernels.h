@@ -75,6 +75,8 @@ typedef void suan__quantize_q8_fn(void *q8, const float *x, size_t k);
 
 /* y[i] = (x[i] * r) * w[i], r = 1 / sqrt(sum / n + eps), sum of squares by rule 4 with fma into each partial sum. y may be x. */
 typedef void suan__rms_norm_fn(float *y, const float *x, const float *w, size_t n, float eps);
+/* The r of rms_norm. */
+typedef float suan__rms_fn(const float *x, size_t n, float eps);
 typedef void suan__add_fn(float *y, const float *x, size_t n);           /* y[i] = y[i] + x[i] */
 typedef void suan__axpy_fn(float *y, const float *x, float a, size_t n); /* y[i] = fma(a, x[i], y[i]); relu_axpy: with x[i] > 0 ? x[i] : +0 */
 typedef void suan__swiglu_fn(float *y, const float *gate, const float *up,
@@ -141,6 +143,7 @@ typedef void suan__div_fn(float *y, float a, size_t n); /* y[i] = y[i] / a */
     X(quantize_q8_32, suan__quantize_q8_fn)      \
     X(quantize_q8_256, suan__quantize_q8_fn)     \
     X(rms_norm, suan__rms_norm_fn)               \
+    X(rms, suan__rms_fn)                         \
     X(add, suan__add_fn)                         \
     X(axpy, suan__axpy_fn)                       \
     X(relu_axpy, suan__axpy_fn)                  \

@@ -5,11 +5,15 @@
 
 #include <math.h>
 
-void suan__rms_norm_c(float *y, const float *x, const float *w, size_t n, float eps) {
+float suan__rms_c(const float *x, size_t n, float eps) {
     float partial[SUAN__PARTIALS] = {0};
     for (size_t i = 0; i < n; i++) partial[i % SUAN__PARTIALS] = fmaf(x[i], x[i], partial[i % SUAN__PARTIALS]);
     float mean = suan__fold(partial) / (float)n;
-    float r = 1.0f / sqrtf(mean + eps);
+    return 1.0f / sqrtf(mean + eps);
+}
+
+void suan__rms_norm_c(float *y, const float *x, const float *w, size_t n, float eps) {
+    float r = suan__rms_c(x, n, eps);
     for (size_t i = 0; i < n; i++) {
         float scaled = x[i] * r;
         y[i] = scaled * w[i];

@@ -127,21 +127,26 @@ static void check_type(suan__binder *b, const suan__tensor *t) {
                                t->name, suan__dtype_get(t->type)->name);
 }
 
-void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional) {
-    const suan__tensor *t = expect(b, names, layer, 0, optional, n, 1, 1);
-    if (!t) return;
+/* Notes that *v becomes the n values of t. Returns where t is kept for a plan, NULL after a failure. */
+static const suan__tensor *const *add_vector(suan__binder *b, float **v, const suan__tensor *t, uint32_t n) {
+    if (!t) return NULL;
     if (b->status == SUAN_OK && t->is_packed)
         b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is packed, but a vector is none to pack", b->ck->path, t->name);
     if (b->status == SUAN_OK && t->type != SUAN__F32 && t->type != SUAN__F16 && t->type != SUAN__BF16)
         b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F32, F16 or BF16", b->ck->path, t->name,
                                suan__dtype_get(t->type)->name);
     suan__vector_job *job = take(b, 1, sizeof *job);
-    if (b->status != SUAN_OK) return;
+    if (b->status != SUAN_OK) return NULL;
     *job = (suan__vector_job){.tensor = t, .target = v, .n = n};
     *b->last_vector = job;
     b->last_vector = &job->next;
     b->n_params += n;
-    record(b, names, layer, &job->tensor, 1, 1, n, 1, 1);
+    return &job->tensor;
+}
+
+void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional) {
+    const suan__tensor *const *t = add_vector(b, v, expect(b, names, layer, 0, optional, n, 1, 1), n);
+    if (t) record(b, names, layer, t, 1, 1, n, 1, 1);
 }
 
 /* What a packed matrix takes; also fills the weight. */
@@ -209,6 +214,51 @@ void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__
     add_matrix(b, job, w, list, n_tensors, n_expert, n_rows, n_cols);
     suan__plan_tensor *p = record(b, names, layer, list, n_tensors, 3, n_cols, n_rows, n_expert);
     if (p) p->has_panels = true;
+}
+
+void suan__bind_slices(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_slices, uint32_t n_rows,
+                       uint32_t n_cols) {
+    bool is_deep = suan__binder_has(b, layer, names) && find(b, names, layer, 0, true)->ne[2] > 1;
+    const suan__tensor *t = is_deep ? expect(b, names, layer, 0, false, n_cols, n_rows, n_slices)
+                                    : expect(b, names, layer, 0, false, n_cols, (uint64_t)n_rows * n_slices, 1);
+    if (!t) return;
+    check_type(b, t);
+    if (b->status == SUAN_OK && t->is_packed)
+        b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is packed, which matrices cut into groups cannot be", b->ck->path,
+                               t->name);
+    suan__matrix_job *job = take(b, 1, sizeof *job);
+    const suan__tensor **list = take(b, 1, sizeof *list);
+    if (b->status != SUAN_OK) return;
+    list[0] = t;
+    job->slice_rows = n_rows;
+    add_matrix(b, job, w, list, 1, n_slices, n_rows, n_cols);
+    if (is_deep)
+        record(b, names, layer, list, 1, 3, n_cols, n_rows, n_slices);
+    else
+        record(b, names, layer, list, 1, 2, n_cols, (uint64_t)n_rows * n_slices, 1);
+}
+
+void suan__bind_table(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols) {
+    const suan__tensor *const *t = add_vector(b, v, expect(b, names, layer, 0, false, n_cols, n_rows, 1), n_rows * n_cols);
+    suan__plan_tensor *p = t ? record(b, names, layer, t, 1, 2, n_cols, n_rows, 1) : NULL;
+    if (p) p->is_matrix = false;
+}
+
+void suan__bind_ids(suan__binder *b, int32_t **v, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, uint32_t limit) {
+    const suan__tensor *t = expect(b, names, layer, 0, false, n_cols, n_rows, 1);
+    suan__ids_job *job = t ? take(b, 1, sizeof *job) : NULL;
+    if (!job || b->status != SUAN_OK) return;
+    if (!b->is_invented && t->type != SUAN__I32 && t->type != SUAN__I64) {
+        b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected I32 or I64", b->ck->path, t->name,
+                               suan__dtype_get(t->type)->name);
+        return;
+    }
+    *job = (suan__ids_job){.next = b->ids, .tensor = t, .target = v, .n = (uint64_t)n_rows * n_cols, .limit = limit};
+    b->ids = job;
+    suan__plan_tensor *p = record(b, names, layer, &job->tensor, 1, 2, n_cols, n_rows, 1);
+    if (!p) return;
+    p->is_matrix = false;
+    p->n_ids = limit;
 }
 
 /* One part of GGUF's split kv_b: three dimensions {n_cols, n_rows, n_head}, or the older flat form {n_cols, n_rows * n_head}. */
@@ -281,12 +331,17 @@ void suan__bind_kv_b(suan__binder *b, suan__weight *wk_b, suan__weight *wv_b, ui
 
 /* The layer that a tensor's name puts it in, -1: none. */
 static int64_t layer_of(const suan__binder *b, const char *name) {
-    const char *prefix = b->ck->kind == SUAN__CHECKPOINT_GGUF ? "blk." : "model.layers.";
+    const suan__family *f = b->family;
+    const char *prefix = b->ck->kind == SUAN__CHECKPOINT_GGUF ? "blk." : f->hf_layers ? f->hf_layers : "model.layers.";
     size_t n = strlen(prefix);
-    int64_t layer = 0;
+    int64_t layer = 0, number = 0;
+    if (b->ck->kind != SUAN__CHECKPOINT_GGUF && f->hf_ahead && strncmp(name, f->hf_ahead, strlen(f->hf_ahead)) == 0) {
+        n = strlen(prefix = f->hf_ahead);
+        layer = b->hp->n_layer;
+    }
     if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9') return -1;
-    for (const char *p = name + n; *p >= '0' && *p <= '9' && layer < 1000000; p++) layer = layer * 10 + (*p - '0');
-    return layer;
+    for (const char *p = name + n; *p >= '0' && *p <= '9' && number < 1000000; p++) number = number * 10 + (*p - '0');
+    return layer + number;
 }
 
 static bool ends_with(const char *s, const char *end) {
@@ -324,11 +379,15 @@ static void check_leftovers(suan__binder *b) {
 
 void suan__bind_model(suan__binder *b, const suan__family *family) {
     const suan__hparams *hp = b->hp;
+    const char *embd = family->hf_embd ? family->hf_embd : "model.embed_tokens.weight";
+    const char *norm = family->hf_norm ? family->hf_norm : "model.norm.weight",
+               *head = family->hf_head ? family->hf_head : "lm_head.weight";
+    b->family = family;
     b->used = take(b, b->ck->n_tensors, sizeof *b->used);
     if (b->status != SUAN_OK) return;
-    suan__bind_matrix(b, b->embd, 0, SUAN_NAMES("model.embed_tokens.weight", "token_embd.weight"), hp->n_vocab, hp->n_embd, false);
-    suan__bind_vector(b, b->out_norm, 0, SUAN_NAMES("model.norm.weight", "output_norm.weight"), hp->n_embd, false);
-    if (!hp->tied) suan__bind_matrix(b, b->head, 0, SUAN_NAMES("lm_head.weight", "output.weight"), hp->n_vocab, hp->n_embd, false);
+    suan__bind_matrix(b, b->embd, 0, SUAN_NAMES(embd, "token_embd.weight"), hp->n_vocab, hp->n_embd, false);
+    suan__bind_vector(b, b->out_norm, 0, SUAN_NAMES(norm, "output_norm.weight"), hp->n_embd, false);
+    if (!hp->tied) suan__bind_matrix(b, b->head, 0, SUAN_NAMES(head, "output.weight"), hp->n_vocab, hp->n_embd, false);
     for (uint32_t i = 0; i < hp->n_layer && b->status == SUAN_OK; i++) family->bind(b, hp, &b->layers[i], i);
     check_leftovers(b);
 }

@@ -23,6 +23,15 @@ typedef struct suan__matrix_job {
     uint64_t bytes;                 /* packed, all slices */
 } suan__matrix_job;
 
+/* A table of integers below `limit`. */
+typedef struct suan__ids_job {
+    struct suan__ids_job *next;
+    const suan__tensor *tensor;
+    int32_t **target;
+    uint64_t n;
+    uint32_t limit;
+} suan__ids_job;
+
 struct suan__binder {
     const suan__checkpoint *ck;
     const suan__hparams *hp;
@@ -31,6 +40,8 @@ struct suan__binder {
     suan_status status;
     suan__vector_job *vectors, **last_vector;
     suan__matrix_job *matrices, **last_matrix;
+    suan__ids_job *ids;
+    const suan__family *family;
     bool *used; /* [n_tensors of the checkpoint] */
     uint64_t n_params, weight_bytes;
     int as_type; /* measure as if matrices were of this type; -1: as stored */

@@ -32,6 +32,8 @@ void suan__read_common(suan__reader *r, suan__hparams *hp);
 /* Fills rope_freq and rope_factor for n_rot values. deepseek: the magnitude goes into *attn_mscale (what the softmax scale is multiplied
  * by, squared) as DeepSeek's code does. */
 void suan__read_rope(suan__reader *r, suan__hparams *hp, bool deepseek, double *attn_mscale);
+/* Two sets of frequencies: rope_freq with the base alone, far_freq with the base of compressed layers and the scaling, whose magnitude is left out (DeepSeek-V4). */
+void suan__read_rope_pair(suan__reader *r, suan__hparams *hp);
 /* Every layer with an index >= first that is a multiple of freq is a mixture of experts. */
 void suan__set_moe_layers(suan__reader *r, suan__hparams *hp, uint32_t first, uint32_t freq);
 
@@ -50,6 +52,13 @@ typedef struct suan__names {
 void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional);
 /* A matrix of n_rows outputs and n_cols inputs. exact: see suan__weight. */
 void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, bool exact);
+/* n_slices matrices one behind the other in one tensor: rows [n_slices * n_rows], or GGUF's three dimensions. */
+void suan__bind_slices(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_slices, uint32_t n_rows,
+                       uint32_t n_cols);
+/* n_rows vectors of n_cols floats, one behind the other. */
+void suan__bind_table(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols);
+/* The same of integers (I32 or I64), each below `limit`. */
+void suan__bind_ids(suan__binder *b, int32_t **v, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, uint32_t limit);
 /* n_expert matrices: hf has one tensor each (second %u in the name), gguf one of three dimensions. */
 void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_expert, uint32_t n_rows,
                         uint32_t n_cols);
@@ -84,14 +93,17 @@ struct suan__family {
     const char *name;               /* for people */
     const char *const *model_types; /* config.json's model_type; NULL at the end */
     const char *gguf_arch;          /* general.architecture */
-    bool gguf_interleaves;          /* GGUF's rows of q and k are interleaved where Hugging Face's are half-split */
+    /* Hugging Face's names where they are not the usual ones; NULL: model.embed_tokens.weight, model.norm.weight, lm_head.weight, model.layers., and none. hf_ahead: the prefix of
+     * modules behind the trunk where they are not numbered on. */
+    const char *hf_embd, *hf_norm, *hf_head, *hf_layers, *hf_ahead;
+    bool gguf_interleaves; /* GGUF's rows of q and k are interleaved where Hugging Face's are half-split */
     void (*read)(suan__reader *r, suan__hparams *hp);
     void (*bind)(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
     void (*layer)(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 };
 
 extern const suan__family suan__family_llama, suan__family_qwen2, suan__family_qwen3, suan__family_qwen3_moe, suan__family_deepseek_v2,
-    suan__family_deepseek_v3, suan__family_deepseek_v32;
+    suan__family_deepseek_v3, suan__family_deepseek_v32, suan__family_deepseek_v4;
 
 /* What the families with a standard transformer layer share: tensors of grouped-query attention, of the network behind it, and the layer itself: attention, residual, norm,
  * network or mixture, residual. */

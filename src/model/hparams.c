@@ -5,9 +5,8 @@
 #include "model/family.h"
 
 static const suan__family *const families[] = {
-    &suan__family_llama,     &suan__family_qwen2,       &suan__family_qwen3,
-    &suan__family_qwen3_moe, &suan__family_deepseek_v2, &suan__family_deepseek_v3,
-    &suan__family_deepseek_v32,
+    &suan__family_llama,       &suan__family_qwen2,       &suan__family_qwen3,        &suan__family_qwen3_moe,
+    &suan__family_deepseek_v2, &suan__family_deepseek_v3, &suan__family_deepseek_v32, &suan__family_deepseek_v4,
 };
 #define MAX_WIDTH (1u << 28) /* of all heads, or all shared experts: products of two sizes that the rest may hold in 32 bits */
 #define N_FAMILIES (sizeof families / sizeof families[0])
@@ -161,6 +160,12 @@ static suan_status check_relations(const suan__hparams *hp, const char *file, su
         RELATION(hp->n_rot <= hp->index_dim, "the rotary width %u is greater than index_head_dim %u", hp->n_rot, hp->index_dim);
         RELATION(hp->q_lora > 0, "q_lora_rank is missing: the indexer's queries are made from it");
     }
+    RELATION(!hp->window || (hp->n_rot < hp->head_dim && hp->n_rot < hp->index_dim),
+             "the rotary width %u is not below the head sizes %u and %u", hp->n_rot, hp->head_dim, hp->index_dim);
+    RELATION((uint64_t)hp->n_out_group * hp->out_lora <= MAX_WIDTH, "o_groups %u of o_lora_rank %u values are more than %u",
+             hp->n_out_group, hp->out_lora, MAX_WIDTH);
+    RELATION((uint64_t)hp->n_index_head * hp->index_dim <= MAX_WIDTH, "index_n_heads %u of %u values are more than %u", hp->n_index_head,
+             hp->index_dim, MAX_WIDTH);
     if (any_moe(hp)) {
         RELATION(hp->n_expert_used >= 1 && hp->n_expert_used <= hp->n_expert, "experts per token %u is not 1 to the number of experts %u",
                  hp->n_expert_used, hp->n_expert);

@@ -169,18 +169,23 @@ static void rotate(const suan__step *st, float *x, uint32_t n, uint32_t t) {
     (hp->index_rope_style == SUAN__ROPE_HALF ? kn->rope_half : kn->rope_interleaved)(x, hp->index_dim, n, hp->n_rot, cos, sin);
 }
 
+void suan__index_scale_weights(const suan__step *st, uint32_t t) {
+    const suan__hparams *hp = &st->model->hp;
+    float *weight = st->index_weight + (size_t)t * hp->n_index_head, scale = (float)(1 / sqrt((double)hp->n_index_head * hp->index_dim));
+    for (uint32_t h = 0; h < hp->n_index_head; h++) weight[h] = weight[h] * scale;
+}
+
 void suan__index_finish_key(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    float *k = st->index_key + (size_t)t * hp->index_dim, *weight = st->index_weight + (size_t)t * hp->n_index_head;
-    float scale = (float)(1 / sqrt((double)hp->n_index_head * hp->index_dim));
+    float *k = st->index_key + (size_t)t * hp->index_dim;
     layer_norm(k, l->index_norm, l->index_norm_bias, hp->index_dim, 1e-6f);
     rotate(st, k, 1, t);
     bool finite = st->model->kernels->all_finite(k, hp->index_dim);
     if (finite) suan__index_round(st, k, false);
     suan__index_keys keys = suan__index_of_layer(st, i_layer);
     if (!suan__index_store(st, &keys, st->pos0 + t, k)) suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
-    for (uint32_t h = 0; h < hp->n_index_head; h++) weight[h] = weight[h] * scale;
+    suan__index_scale_weights(st, t);
 }
 
 static uint32_t query_parts(const suan__hparams *hp) {

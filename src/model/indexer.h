@@ -52,8 +52,10 @@ void suan__select_top(uint32_t *out, const float *score, uint32_t n, uint32_t k,
 /* ---- the indexer over positions of DeepSeek-V3.2 and GLM-5 */
 
 suan__index_keys suan__index_of_layer(const suan__step *st, uint32_t i_layer);
-/* Token t's key st->index_key: LayerNorm, rotation, round trip, into the cache; its weights of heads are scaled. */
+/* Token t's key st->index_key: LayerNorm, rotation, round trip, into the cache; and its weights of heads. */
 void suan__index_finish_key(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t);
+/* Token t's weights of heads, times (heads * dim)^-0.5 rounded to f32. */
+void suan__index_scale_weights(const suan__step *st, uint32_t t);
 /* Tiles that make the queries ready, and one of them: rotation and round trip of some heads of a token. */
 uint32_t suan__index_query_tiles(const suan__step *st);
 void suan__index_finish_queries(suan__worker *w, uint32_t tile);

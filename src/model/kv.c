@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "model/indexer.h"
+#include "model/compress.h"
 #include "model/model.h"
 
 static uint64_t round_up(uint64_t n, uint64_t to) {
@@ -42,6 +42,12 @@ static uint64_t index_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype
 }
 
 uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
+    if (hp->window) {
+        suan__layout l = {.base = NULL};
+        suan__past past;
+        suan__past_place(&l, &past, hp, n_ctx, type);
+        return l.overflow ? UINT64_MAX : l.at;
+    }
     uint64_t rows = times(layer_bytes(hp, n_ctx, type), (uint64_t)hp->n_layer * (hp->kv_lora ? 1 : 2)), sum;
     return suan__add_u64(rows, times(index_bytes(hp, n_ctx, type), hp->n_layer), &sum) ? sum : UINT64_MAX;
 }
@@ -53,6 +59,16 @@ suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ct
     char text[SUAN__BYTES_TEXT];
     SUAN_CHECK(kv->k, SUAN_ENOMEM, "a cache of %s for %u positions cannot be had", suan__bytes_text(text, bytes), n_ctx);
     kv->type = type;
+    if (hp->window) {
+        suan__layout l = {.base = kv->k};
+        kv->past = suan__calloc(1, sizeof *kv->past);
+        if (kv->past) suan__past_place(&l, kv->past, hp, n_ctx, type);
+        kv->n_ctx = (uint32_t)round_up(n_ctx, SUAN__ATTN_BLOCK);
+        kv->bytes = (size_t)bytes;
+        if (kv->past) return SUAN_OK;
+        suan__kv_free(kv);
+        return suan__fail(err, SUAN_ENOMEM, "out of memory for a cache");
+    }
     kv->n_ctx = (uint32_t)round_up(n_ctx, SUAN__ATTN_BLOCK);
     kv->bytes = (size_t)bytes;
     kv->k_layer_bytes = (size_t)layer_bytes(hp, n_ctx, type);
@@ -65,6 +81,7 @@ suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ct
 
 void suan__kv_free(suan__kv *kv) {
     if (kv->k) suan__pages_free(kv->k, kv->bytes);
+    suan__free(kv->past);
     memset(kv, 0, sizeof *kv);
 }
 

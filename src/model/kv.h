@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 
 struct suan__hparams;
+typedef struct suan__past suan__past; /* compress.h */
 
 typedef struct suan__kv {
     suan__dtype type; /* SUAN__F32, SUAN__F16 or SUAN__Q8_0 */
@@ -24,8 +25,9 @@ typedef struct suan__kv {
     unsigned char
         *index; /* keys of the indexer in panels, f32 or (q8_0 too) f16: index[layer][position / 16][index_dim][16]; NULL: no indexer */
     size_t index_layer_bytes;
-    size_t bytes;  /* of the one allocation behind k */
-    bool rounding; /* the published round trips are made; set before the first step */
+    suan__past *past; /* what a model with compressed attention keeps instead of k and v; NULL for others */
+    size_t bytes;     /* of the one allocation behind k */
+    bool rounding;    /* the published round trips are made; set before the first step */
 } suan__kv;
 
 /* Bytes of cache for n_ctx positions; UINT64_MAX when 64 bits cannot hold them. */

@@ -155,6 +155,33 @@ static suan_status load_vectors(suan__binder *b, suan__model *m, suan_error *err
     return SUAN_OK;
 }
 
+/* Tables of integers, every one looked at: they index what a token uses. */
+static suan_status load_ids(suan__binder *b, suan__model *m, suan_error *err) {
+    for (suan__ids_job *job = b->ids; job; job = job->next) {
+        bool is_wide = job->tensor->type == SUAN__I64;
+        size_t bytes = (size_t)job->n * (is_wide ? 8 : 4);
+        int32_t *v = SUAN_ARENA_NEW(&m->arena, int32_t, job->n);
+        char *raw = suan__malloc(bytes);
+        suan_status status = v && raw ? suan__checkpoint_read(b->ck, job->tensor, 0, raw, bytes, err)
+                                      : suan__fail(err, SUAN_ENOMEM, "%s: out of memory for tensor %s", b->ck->path, job->tensor->name);
+        for (uint64_t i = 0; i < job->n && status == SUAN_OK; i++) {
+            int64_t x = 0;
+            int32_t narrow = 0;
+            memcpy(is_wide ? (void *)&x : (void *)&narrow, raw + i * (is_wide ? 8 : 4), is_wide ? 8 : 4);
+            if (!is_wide) x = b->ck->invention ? (int64_t)((uint32_t)narrow % job->limit) : narrow;
+            if (x < 0 || x >= job->limit)
+                status = suan__fail(err, SUAN_ERANGE, "%s: tensor %s: value %llu is %lld, expected 0 to %u", b->ck->path, job->tensor->name,
+                                    (unsigned long long)i, (long long)x, job->limit - 1);
+            else
+                v[i] = (int32_t)x;
+        }
+        suan__free(raw);
+        SUAN_TRY(status);
+        *job->target = v;
+    }
+    return SUAN_OK;
+}
+
 static bool is_mapped(const suan__matrix_job *job) {
     return job->tensors[0]->is_packed;
 }
@@ -250,7 +277,8 @@ static suan_status copy_name(suan__model *m, const suan__checkpoint *ck, suan_er
 static void note_activations(suan__model *m) {
     for (uint32_t i = 0; i < m->hp.n_layer; i++) {
         const suan__layer *l = &m->layers[i];
-        const suan__weight *const takers[] = {&l->wq, &l->wk, &l->wv, &l->wq_a, &l->wkv_a, &l->index_k, &l->gate, &l->up, &l->gate_exps, &l->up_exps};
+        const suan__weight *const takers[] = {&l->wq,      &l->wk,   &l->wv, &l->wq_a,      &l->wkv_a,
+                                              &l->index_k, &l->gate, &l->up, &l->gate_exps, &l->up_exps};
         for (size_t k = 0; k < sizeof takers / sizeof takers[0]; k++) {
             if (!takers[k]->data) continue;
             m->h_wants_32 |= suan__activation_block(takers[k]->type) == 32;
@@ -288,6 +316,7 @@ suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, co
     SUAN_TRY_GOTO(b.status);
     m->n_params = b.n_params;
     SUAN_TRY_GOTO(load_vectors(&b, m, err));
+    SUAN_TRY_GOTO(load_ids(&b, m, err));
     SUAN_TRY_GOTO(load_matrices(&b, m, progress, progress_ctx, err));
     if (m->hp.tied) m->head = m->embd;
     note_activations(m);

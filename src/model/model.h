@@ -16,7 +16,7 @@
 #include "model/kv.h"
 
 typedef enum suan__rope_style { SUAN__ROPE_HALF = 0, SUAN__ROPE_INTERLEAVED } suan__rope_style;
-typedef enum suan__gating { SUAN__GATING_SOFTMAX = 1, SUAN__GATING_SIGMOID = 2 } suan__gating;
+typedef enum suan__gating { SUAN__GATING_SOFTMAX = 1, SUAN__GATING_SIGMOID = 2, SUAN__GATING_SQRT_SOFTPLUS = 4 } suan__gating;
 typedef enum suan__group_score { SUAN__GROUP_MAX = 0, SUAN__GROUP_TOP2 } suan__group_score;
 
 /* config.json key / GGUF key (behind "<arch>.") in the comments. */
@@ -63,6 +63,17 @@ typedef struct suan__hparams {
     uint32_t index_dim;    /* index_head_dim / attention.indexer.key_length; a power of two */
     uint32_t index_topk;   /* index_topk / attention.indexer.top_k */
     suan__rope_style index_rope_style;
+
+    /* DeepSeek-V4: hyper-connections (n_stream 0: a plain residual), compressed attention (window 0: none), grouped output, hash-routed layers */
+    uint32_t n_stream, sinkhorn_iters; /* hc_mult, hc_sinkhorn_iters / hyper_connection.count, .sinkhorn_iterations */
+    float hyper_eps;                   /* hc_eps / hyper_connection.epsilon */
+    uint32_t window;                   /* sliding_window / attention.sliding_window */
+    uint32_t *layer_ratio;             /* [n_layer]: positions a compressed row, 0: none; compress_ratios / attention.compress_ratios */
+    float *far_freq;                   /* frequencies of layers with a ratio: compress_rope_theta and YaRN */
+    uint32_t n_out_group, out_lora;    /* o_groups, o_lora_rank / attention.output_group_count, .output_lora_rank */
+    uint32_t n_hash_layer;             /* num_hash_layers / hash_layer_count: the first layers choose experts by the token's id */
+    float swiglu_limit;                /* swiglu_limit / swiglu_clamp_exp; 0: none */
+
     bool has_rounding; /* the published code makes round trips through fp8 or fp4 (--rounding published) */
 } suan__hparams;
 
@@ -77,21 +88,38 @@ typedef struct suan__weight {
     const char *name; /* of the first tensor it came from, for messages */
 } suan__weight;
 
+/* The three mixings of a hyper-connection (hyper.h): fn [(2 + n) n, n * n_embd] for n streams, base of as many values, scale of 3; the head's: [n, n * n_embd], n and 1. */
+typedef struct suan__hyper {
+    suan__weight fn;
+    float *base, *scale;
+} suan__hyper;
+
+/* A compressor (compress.h) of vectors of `dim` values: kv and gate [coff * dim, n_embd], ape [ratio][coff * dim], norm [dim]. kv.data NULL: none. */
+typedef struct suan__compressor {
+    suan__weight kv, gate;
+    float *ape, *norm;
+} suan__compressor;
+
 typedef struct suan__layer {
     float *attn_norm, *ffn_norm; /* [n_embd] */
     suan__weight wq, wk, wv, wo;
-    float *bq, *bk, *bv;                        /* biases or NULL */
-    float *q_norm, *k_norm;                     /* [head_dim] or NULL */
-    suan__weight wq_a, wq_b;                    /* MLA with q_lora; without: wq */
-    float *q_a_norm;                            /* [q_lora] */
-    suan__weight wkv_a;                         /* [kv_lora + rope, n_embd] */
-    float *kv_a_norm;                           /* [kv_lora] */
-    suan__weight wk_b;                          /* n_head slices [kv_lora, nope]: q_nope to the latent */
-    suan__weight wv_b;                          /* n_head slices [v_dim, kv_lora]: the latent to values */
-    suan__weight gate, up, down;                /* dense, or the shared expert of a MoE layer */
-    suan__weight router;                        /* [n_expert, n_embd]; data NULL: a dense layer */
-    float *router_bias;                         /* [n_expert] or NULL: selection only */
-    suan__weight index_q, index_k, index_w;     /* indexer: [heads * dim, q_lora], [dim, n_embd], [heads, n_embd]; data NULL: none */
+    float *bq, *bk, *bv;                           /* biases or NULL */
+    float *q_norm, *k_norm;                        /* [head_dim] or NULL */
+    suan__weight wq_a, wq_b;                       /* MLA with q_lora; without: wq */
+    float *q_a_norm;                               /* [q_lora] */
+    suan__weight wkv_a;                            /* [kv_lora + rope, n_embd] */
+    float *kv_a_norm;                              /* [kv_lora] */
+    suan__weight wk_b;                             /* n_head slices [kv_lora, nope]: q_nope to the latent */
+    suan__weight wv_b;                             /* n_head slices [v_dim, kv_lora]: the latent to values */
+    suan__weight gate, up, down;                   /* dense, or the shared expert of a MoE layer */
+    suan__weight router;                           /* [n_expert, n_embd]; data NULL: a dense layer */
+    float *router_bias;                            /* [n_expert] or NULL: selection only */
+    suan__weight index_q, index_k, index_w;        /* indexer: [heads * dim, q_lora], [dim, n_embd], [heads, n_embd]; data NULL: none */
+    suan__hyper hyper_attn, hyper_ffn, hyper_head; /* hyper_head: in the last layer only */
+    suan__compressor compress, index_compress;
+    suan__weight wo_a;                          /* n_out_group slices [out_lora, n_head * head_dim / n_out_group]; then wo */
+    float *sinks;                               /* [n_head] */
+    int32_t *hash_experts;                      /* [n_vocab][n_expert_used]: the experts of each token, or NULL */
     float *index_norm, *index_norm_bias;        /* [index_dim]: LayerNorm of the indexer's keys */
     suan__weight gate_exps, up_exps, down_exps; /* n_expert slices */
 } suan__layer;

@@ -2,7 +2,7 @@
  * ascending expert index. */
 #include <string.h>
 
-#include "model/step.h"
+#include "model/dsv4.h"
 
 /* Whether expert a comes before b: key descending, then index ascending (design.md, rule 8). */
 static bool before(const float *key, uint32_t a, uint32_t b) {
@@ -66,11 +66,16 @@ static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, 
     }
     if (hp->gating == SUAN__GATING_SIGMOID)
         kn->sigmoid(score, score, n);
+    else if (hp->gating == SUAN__GATING_SQRT_SOFTPLUS)
+        suan__sqrt_softplus(score, n);
     else
         kn->softmax(score, score, n);
     memcpy(key, score, n * sizeof *key);
     if (l->router_bias) kn->add(key, l->router_bias, n);
-    select_experts(hp, key, key + n, st->group_scratch + (size_t)t * hp->n_group, selected);
+    if (l->hash_experts)
+        memcpy(selected, l->hash_experts + (size_t)st->ids[t] * used, used * sizeof *selected);
+    else
+        select_experts(hp, key, key + n, st->group_scratch + (size_t)t * hp->n_group, selected);
     sort_ascending(selected, used);
     float sum = 0;
     for (uint32_t i = 0; i < used; i++) sum = sum + (weight[i] = score[selected[i]]);

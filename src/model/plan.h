@@ -27,6 +27,7 @@ typedef struct suan__plan_tensor {
     suan__plan_part part;
     uint32_t head_rows;   /* PAIRS, KEYS, VALUES: rows of a head in the source */
     uint32_t n_rot;       /* PAIRS: rows of a head that are rotated, the first ones */
+    uint32_t n_ids;       /* not 0: integers below it, I32 */
     bool is_matrix;       /* may be quantised; otherwise (norms, biases, routers) F32 */
     bool has_panels;      /* a matrix, or one for each ne[2], as the kernels take them: may be packed */
     uint32_t head_values; /* a whole kv_b: how many of a head's head_rows rows make values, the last ones; otherwise 0 */

@@ -48,14 +48,23 @@ void suan__round_row_for(suan__step *st, const suan__weight *weight, uint32_t i,
     if (block) round_row(st, (block == 32 ? st->q8_32 : st->q8_256) + i * suan__q8_row_bytes(k, (size_t)block), x, k, block);
 }
 
+void suan__gate_and_up(const suan__model *m, float *y, float *gate, float *up, size_t n) {
+    float limit = m->hp.swiglu_limit;
+    for (size_t i = 0; limit > 0 && i < n; i++) {
+        gate[i] = gate[i] > limit ? limit : gate[i];
+        up[i] = up[i] > limit ? limit : up[i] < -limit ? -limit : up[i];
+    }
+    m->kernels->swiglu(y, gate, up, n);
+}
+
 uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width) {
     return n_rows * ((width + SUAN__PIECE - 1) / SUAN__PIECE);
 }
 
-void suan__swiglu_piece(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t begin, uint32_t n, float *g, const float *u,
+void suan__swiglu_piece(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t begin, uint32_t n, float *g, float *u,
                         unsigned char *q8_32, unsigned char *q8_256) {
     int block = suan__weight_block(w->st, down);
-    w->st->model->kernels->swiglu(g + begin, g + begin, u + begin, n);
+    suan__gate_and_up(w->st->model, g + begin, g + begin, u + begin, n);
     if (block) round_piece(w, block == 32 ? q8_32 : q8_256, g + begin, width, begin, n, block);
 }
 

@@ -175,8 +175,37 @@ static void divide_by_tensor(suan__reader *r, suan__hparams *hp, double *f) {
     }
 }
 
+static const scaling no_scaling = {.factor = 1, .original = 1, .beta_fast = 32, .beta_slow = 1, .low = 1, .high = 4, .truncate = true};
+
+void suan__read_rope_pair(suan__reader *r, suan__hparams *hp) {
+    scaling s = no_scaling;
+    double near = 10000, far = 0;
+    suan__read_f64(r, "rope_theta", "rope.freq_base", false, 1.000001, 1e12, &near);
+    suan__read_f64(r, "compress_rope_theta", "attention.compress_rope_freq_base", true, 1.000001, 1e12, &far);
+    const char *type = r->status != SUAN_OK ? NULL : suan__reader_is_gguf(r) ? read_scaling_gguf(r, hp, &s, false) : read_scaling_hf(r, &s);
+    if (!type || r->status != SUAN_OK) return;
+    if (strcmp(type, "default") != 0 && strcmp(type, "yarn") != 0) {
+        suan__reader_fail(r, SUAN_EUNSUPPORTED, "the rope scaling is of type \"%.40s\", expected yarn", type);
+        return;
+    }
+    uint32_t n = hp->n_rot / 2;
+    double *f = SUAN_ARENA_NEW(r->arena, double, n + 1);
+    hp->rope_freq = SUAN_ARENA_NEW(r->arena, float, n + 1);
+    hp->far_freq = SUAN_ARENA_NEW(r->arena, float, n + 1);
+    if (!f || !hp->rope_freq || !hp->far_freq) {
+        suan__reader_fail(r, SUAN_ENOMEM, "out of memory");
+        return;
+    }
+    for (int is_far = 1; is_far >= 0; is_far--) {
+        hp->rope_theta = is_far ? far : near;
+        fill_plain(hp, f);
+        if (is_far && strcmp(type, "yarn") == 0) scale_yarn(hp, f, &s);
+        for (uint32_t j = 0; j < n; j++) (is_far ? hp->far_freq : hp->rope_freq)[j] = (float)f[j];
+    }
+}
+
 void suan__read_rope(suan__reader *r, suan__hparams *hp, bool deepseek, double *attn_mscale) {
-    scaling s = {.factor = 1, .original = 1, .beta_fast = 32, .beta_slow = 1, .low = 1, .high = 4, .truncate = true};
+    scaling s = no_scaling;
     hp->rope_theta = 10000;
     suan__read_f64(r, "rope_parameters.rope_theta|rope_theta", "rope.freq_base", false, 1.000001, 1e12, &hp->rope_theta);
     const char *type = r->status != SUAN_OK      ? NULL

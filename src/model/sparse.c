@@ -2,6 +2,7 @@
 #include "model/sparse.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Numbers of the block before the first are entries that are not there: minus infinity is an exponential of exactly zero, which changes no sum. */
 void suan__attend_entries(suan__worker *w, const suan__attn_source *src, uint32_t n_rows, uint32_t first, uint32_t n, bool is_first) {
@@ -21,15 +22,22 @@ void suan__attend_entries(suan__worker *w, const suan__attn_source *src, uint32_
 }
 
 void suan__attend_selected(suan__worker *w, const suan__attn_source *src, uint32_t width, uint32_t n_rows, const uint32_t *select,
-                           uint32_t n) {
+                           uint32_t n, bool is_first) {
     suan__dtype type = w->st->kv->type;
     suan__attn_source gathered = *src;
     gathered.k = gathered.v = w->scratch->gathered;
     for (uint32_t begin = 0; begin < n; begin += SUAN__ATTN_BLOCK) {
         uint32_t m = n - begin < SUAN__ATTN_BLOCK ? n - begin : SUAN__ATTN_BLOCK;
         for (uint32_t i = 0; i < m; i++) suan__kv_copy_row(type, w->scratch->gathered, i, src->k, select[begin + i], width);
-        suan__attend_entries(w, &gathered, n_rows, 0, m, begin == 0);
+        suan__attend_entries(w, &gathered, n_rows, 0, m, is_first && begin == 0);
     }
+}
+
+void suan__attend_sinks(suan__worker *w, int dv, uint32_t n_rows, const float *sinks) {
+    const suan__thread_scratch *sc = w->scratch;
+    memset(sc->o2, 0, (size_t)dv * sizeof *sc->o2);
+    for (uint32_t i = 0; i < n_rows; i++)
+        w->st->model->kernels->attn_merge(sc->o + i * (size_t)dv, &sc->m[i], &sc->sum[i], sc->o2, sinks[i], 1.0f, dv);
 }
 
 void suan__attend_finish(suan__worker *w, int dv, uint32_t n_rows) {

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/indexer.h"
+#include "model/compress.h"
+#include "model/dsv4.h"
+#include "model/hyper.h"
 #include "model/layout.h"
 
 #define FINITE_PIECE 16384 /* logits that one tile looks at */
@@ -32,6 +34,8 @@ static void place_thread(layout *l, const suan__hparams *hp, suan__thread_scratc
     PUT(sc->kv_row, suan__kv_scratch_bytes(hp->head_dim), 1);
     PUT(sc->q8, suan__q8_row_bytes(SUAN__PIECE, 32), 1);
     if (hp->index_topk) suan__index_place_thread(l, hp, sc);
+    if (hp->n_stream) suan__hyper_place_thread(l, hp, sc);
+    if (hp->window) PUT(sc->row, max64(hp->head_dim, hp->index_dim), 1);
 }
 
 static void place_moe(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T) {
@@ -74,7 +78,7 @@ static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
         n = max64(n, T * hp->n_head * suan__q8_row_bytes(hp->nope, 32));
         n = max64(n, T * hp->n_head * suan__q8_row_bytes(hp->kv_lora, 32));
     }
-    return n;
+    return hp->window ? max64(n, suan__dsv4_q8_bytes(hp, T)) : n;
 }
 
 /* Blocks of a long cache are kept apart for one token, up to this many positions: as much memory as one layer's cache at most. */
@@ -82,7 +86,7 @@ static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
 
 static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint32_t n_ctx, int n_threads) {
     uint64_t blocks = ((uint64_t)(n_ctx < SPLIT_POSITIONS ? n_ctx : SPLIT_POSITIONS) + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK;
-    st->split_blocks = n_threads > 1 ? (uint32_t)blocks : 0;
+    st->split_blocks = n_threads > 1 && !hp->window ? (uint32_t)blocks : 0;
     PUT(st->split_o, (uint64_t)hp->n_head * st->split_blocks, hp->kv_lora ? hp->kv_lora : hp->head_dim);
     PUT(st->split_m, hp->n_head, st->split_blocks);
     PUT(st->split_sum, hp->n_head, st->split_blocks);
@@ -91,7 +95,7 @@ static void place_split(layout *l, const suan__hparams *hp, suan__step *st, uint
 static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint32_t n_ctx, int n_threads) {
     uint64_t H = hp->n_head, qk = hp->kv_lora ? hp->nope + hp->rope : hp->head_dim, dv = hp->kv_lora ? hp->v_dim : hp->head_dim;
     uint64_t ff = hp->n_ff, few = T < SUAN__GATED_TOKENS ? T : SUAN__GATED_TOKENS;
-    PUT(st->x, T, hp->n_embd);
+    PUT(st->x, T * (hp->n_stream ? hp->n_stream : 1), hp->n_embd);
     PUT(st->h, T, hp->n_embd);
     PUT(st->out, T, hp->n_embd);
     PUT(st->h_32, T, suan__q8_row_bytes(hp->n_embd, 32));
@@ -118,7 +122,10 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
     PUT(st->q8_32, st->q8_bytes, 1);
     PUT(st->q8_256, st->q8_bytes, 1);
     place_split(l, hp, st, n_ctx, n_threads);
-    if (hp->index_topk) suan__index_place(l, hp, st, T, ((uint64_t)n_ctx + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK);
+    if (hp->window)
+        suan__dsv4_place(l, hp, st, T, n_ctx);
+    else if (hp->index_topk)
+        suan__index_place(l, hp, st, T, ((uint64_t)n_ctx + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK);
     PUT(st->logits, SUAN__LOGIT_ROWS, hp->n_vocab);
     PUT(st->stretches, (uint64_t)n_threads, 1);
     PUT(st->threads, (uint64_t)n_threads, 1);
@@ -151,6 +158,7 @@ suan_status suan__step_create(suan__step **step, const suan__model *model, uint3
     st->pages_bytes = (size_t)bytes;
     layout l = {.base = st->pages};
     place(&l, &model->hp, st, max_tokens, n_ctx, n_threads);
+    if (model->hp.window) suan__dsv4_init(st);
     *step = st;
     return SUAN_OK;
 }
@@ -202,7 +210,9 @@ static void embed(suan__step *st, uint32_t t) {
         (unsigned char *)(st->out + (size_t)t * e->n_cols); /* free at this time, and a stored row is not larger than F32 */
     uint32_t id = (uint32_t)st->ids[t];
     suan__panel_unpack_row(e->type, row, e->data + id / SUAN__PANEL * panel_bytes, e->n_cols, (int)(id % SUAN__PANEL));
-    suan__dequantize_row(e->type, st->x + (size_t)t * e->n_cols, row, e->n_cols);
+    uint32_t n = st->model->hp.n_stream;
+    suan__dequantize_row(e->type, st->x + (size_t)t * (n ? n : 1) * e->n_cols, row, e->n_cols);
+    if (n) suan__hyper_start(st, t);
 }
 
 static void run_layers(void *ctx, int i_thread, int n_threads) {
@@ -213,7 +223,10 @@ static void run_layers(void *ctx, int i_thread, int n_threads) {
         embed(st, t);
         suan__rope_table(st->cos + (size_t)t * hp->n_rot / 2, st->sin + (size_t)t * hp->n_rot / 2, hp->rope_freq, hp->n_rot / 2,
                          (int64_t)st->pos0 + t, (float)hp->rope_factor);
-        suan__first_norm(st, t);
+        if (hp->far_freq)
+            suan__rope_table(st->far_cos + (size_t)t * hp->n_rot / 2, st->far_sin + (size_t)t * hp->n_rot / 2, hp->far_freq, hp->n_rot / 2,
+                             (int64_t)st->pos0 + t, 1.0f);
+        if (!hp->n_stream) suan__first_norm(st, t);
     }
     suan__end_op(&w);
     for (uint32_t i = 0; i < hp->n_layer && !st->stopped; i++) st->model->family->layer(&w, &st->model->layers[i], i);
@@ -224,7 +237,8 @@ static void run_head(void *ctx, int i_thread, int n_threads) {
     const suan__model *m = st->model;
     suan__worker w = start_worker(st, i_thread, n_threads, SUAN__OP_HEAD);
     size_t d = m->hp.n_embd, v = m->hp.n_vocab;
-    for (uint32_t t; suan__next_tile(&w, st->n_logit_rows, &t);)
+    if (m->hp.n_stream) suan__hyper_head(&w, st->logit_row0, st->n_logit_rows);
+    for (uint32_t t; !m->hp.n_stream && suan__next_tile(&w, st->n_logit_rows, &t);)
         m->kernels->rms_norm(st->h + t * d, st->x + (st->logit_row0 + t) * d, m->out_norm, d, m->hp.rms_eps);
     suan__end_op(&w);
     suan__acts h = {.x = st->h, .ld = d, .n_cols = st->n_logit_rows, .n_slices = 1, .k = (uint32_t)d};
@@ -262,9 +276,11 @@ suan_status suan__step_run(suan__step *st, suan__kv *kv, const int32_t *ids, uin
     st->cancel = cancel;
     st->stopped = false;
     atomic_store(&st->fault, 0);
+    suan__past_begin(kv, pos0 + n_tokens);
     run(st, run_layers);
     if (st->stopped) return suan__fail(err, SUAN_STOPPED, "stopped by the caller");
     SUAN_TRY(report_fault(st, err));
+    suan__past_end(kv, &st->model->hp, pos0, pos0 + n_tokens);
     size_t v = st->model->hp.n_vocab;
     if (!on_row) return want_logits ? head_rows(st, n_tokens - 1, 1, err) : SUAN_OK;
     for (uint32_t row = 0; row < n_tokens; row += SUAN__LOGIT_ROWS) {

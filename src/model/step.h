@@ -25,6 +25,8 @@ typedef struct suan__thread_scratch {
     unsigned char *kv_row;            /* suan__kv_scratch_bytes of a row */
     unsigned char *gathered;          /* a block of selected rows of the cache, where the model selects */
     uint32_t *bins;                   /* of a selection */
+    float *streams;                   /* [n_stream][SUAN__PIECE] of hyper-connections */
+    float *row;                       /* [head_dim or index_dim] a compressed row */
     unsigned char *q8;                /* a piece of a q8 row: SUAN__PIECE values */
 } suan__thread_scratch;
 
@@ -72,6 +74,11 @@ struct suan__step {
     float *index_score;                        /* [SUAN__INDEX_TOKENS][ld_score]: entries of a whole context */
     uint32_t *select;                          /* [T][ld_select]: what each token selected last, ascending */
     uint32_t ld_select;
+    float *stream_mix;                    /* [T][values of a mixing]: hyper-connections */
+    float *far_cos, *far_sin;             /* [T][n_rot / 2]: angles of layers with compressed rows */
+    float *compressed, *index_compressed; /* [T][kv, gate] of the compressors */
+    float *out_low;                       /* [T][n_out_group * out_lora] */
+    float *ones;                          /* [head_dim] */
     size_t ld_score;
     uint32_t logit_row0, n_logit_rows;
     suan__thread_scratch *threads;
@@ -177,11 +184,13 @@ uint32_t suan__gated_units(uint32_t width);
 static inline uint32_t suan__weight_panels(const suan__weight *w) {
     return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
 }
+/* y = silu(gate) * up, both limited first where the model has a limit: min(gate, limit) and up to +- limit. y may be gate. */
+void suan__gate_and_up(const suan__model *m, float *y, float *gate, float *up, size_t n);
 /* out = silu(gate) * up for n_rows rows of `width`, in place of gate, rounded into st->q8_* for `down`; as tiles [0, suan__swiglu_tiles()) of an operation. */
 uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width);
 void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t tile);
 /* The same for values [begin, begin + n) of one row: at most SUAN__PIECE, whole blocks; into its q8 row unless `down` takes f32. */
-void suan__swiglu_piece(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t begin, uint32_t n, float *g, const float *u,
+void suan__swiglu_piece(suan__worker *w, const suan__weight *down, uint32_t width, uint32_t begin, uint32_t n, float *g, float *u,
                         unsigned char *q8_32, unsigned char *q8_256);
 /* Activations whose q8 rows stand in st->q8_32 and st->q8_256. */
 static inline suan__acts suan__acts_rounded(const suan__step *st, suan__acts a) {

@@ -72,11 +72,18 @@ static void check_ways(const fixture *f, suan_model *model, rows *r, const fixtu
     for (size_t i = 0; i < sizeof positions / sizeof positions[0]; i++) {
         uint32_t at = positions[i];
         if (at >= p->n) continue;
+        uint32_t reach = suan_session_reach(session, at);
+        if (reach < at) { /* compressed attention: refused, with the nearest position that is left */
+            assert_int_equal(suan_session_rewind(session, at, &err), SUAN_ERANGE);
+            assert_int_equal(suan_session_position(session), p->n);
+            at = reach;
+        }
         assert_int_equal(suan_session_rewind(session, at, &err), SUAN_OK);
         assert_null(suan_session_logits(session));
         /* Something else first: what is forgotten must leave no trace. */
         int32_t other[3] = {p->ids[0], p->ids[p->n - 1], 7};
         assert_int_equal(suan_session_feed(session, other, 3, &err), SUAN_OK);
+        if (suan_session_reach(session, at) < at) fail_msg("%s: three tokens after %u it is out of reach", f->name, at);
         assert_int_equal(suan_session_rewind(session, at, &err), SUAN_OK);
         rows_feed(r, session, p->ids, at, p->n);
         same(r, f, "after a rewind to", at);

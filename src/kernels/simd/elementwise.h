@@ -100,7 +100,7 @@ VEC float fold_vectors(vf p[SUM_GROUPS]) {
 
 /* A vector of fewer than VL values comes with zeros behind, and fma(0, 0, s) = s for the sums here, which are never -0: skipping the
  * lanes and adding these zeros are the same. */
-static void ISA(rms_norm)(float *y, const float *x, const float *w, size_t n, float eps) {
+static float ISA(rms)(const float *x, size_t n, float eps) {
     vf p[SUM_GROUPS];
     size_t i = 0;
     for (int g = 0; g < SUM_GROUPS; g++) p[g] = vf_zero();
@@ -116,7 +116,11 @@ static void ISA(rms_norm)(float *y, const float *x, const float *w, size_t n, fl
         p[g] = vf_fma(v, v, p[g]);
     }
     float mean = fold_vectors(p) / (float)n;
-    vf r = vf_set1(1.0f / __builtin_sqrtf(mean + eps));
+    return 1.0f / __builtin_sqrtf(mean + eps);
+}
+
+static void ISA(rms_norm)(float *y, const float *x, const float *w, size_t n, float eps) {
+    vf r = vf_set1(ISA(rms)(x, n, eps));
     FOR_VECTORS(j, m, n, { store_first(y + j, vf_mul(vf_mul(load_first(x + j, m), r), load_first(w + j, m)), m); });
 }
 

@@ -66,6 +66,7 @@ static void check_arithmetic(check *ck, size_t n, int kind, bool high) {
     float factor = a[check_random(ck) % n];
     BOTH("add", k->add(y, a, n));
     BOTH("axpy", k->axpy(y, b, factor, n));
+    BOTH("rms", y[0] = k->rms(a, n, 1e-6f));
     BOTH("relu_axpy", k->relu_axpy(y, b, factor, n));
     BOTH("div", k->div(y, factor, n));
     BOTH("rms_norm", k->rms_norm(y, a, w, n, 1e-5f));
