@@ -145,6 +145,7 @@ void suan__hyper_head(suan__worker *w, uint32_t row0, uint32_t n) {
         gates_in(&m->hp, mix, hy, m->kernels->rms(rows, k, m->hp.rms_eps));
         mix_in(st, y, rows, mix);
         m->kernels->rms_norm(st->h + t * d, y, m->out_norm, d, m->hp.rms_eps);
+        suan__round_row_for(st, &m->head, t, st->h + t * d, d);
     }
     suan__end_op(w);
 }
