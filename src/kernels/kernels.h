@@ -169,7 +169,7 @@ typedef void suan__div_fn(float *y, float a, size_t n); /* y[i] = y[i] / a */
     X(div, suan__div_fn)
 
 typedef struct suan__kernels {
-    const char *name; /* "c", "avx2", "avx512", "amx", "neon" */
+    const char *name; /* "c", "avx2", "avx512", "amx", "neon", "dotprod", "i8mm" */
 #define SUAN__KERNEL_FIELD(field, type) type *field;
     SUAN__KERNEL_MAP(SUAN__KERNEL_FIELD)
 #undef SUAN__KERNEL_FIELD
