@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "model/indexer.h"
 #include "model/step.h"
 
 const char *suan__op_name(suan__op op) {
@@ -71,15 +72,34 @@ static void add_weights(const counter *c, suan__op op, const suan__weight *const
     add_weights(c, op, (const suan__weight *const[]){__VA_ARGS__}, (int)(sizeof((const suan__weight *[]){__VA_ARGS__}) / sizeof(void *)), \
                 n_slices, n_cols)
 
+/* Pairs of token and position that attention looks at, each token at most at `most`. */
+static double pairs(const suan__step_shape *s, uint32_t most) {
+    double seen = 0;
+    for (uint32_t i = 0; i < s->n_tokens; i++) seen += s->pos0 + i < most ? s->pos0 + i + 1 : most;
+    return seen;
+}
+
+/* The choice of positions, where there are more than attention looks at. */
+static void add_indexer(const counter *c, const suan__layer *l) {
+    const suan__hparams *hp = &c->model->hp;
+    const suan__step_shape *s = c->shape;
+    double rows = (double)suan__index_layer_bytes(hp, SUAN__ATTN_BLOCK, s->kv == SUAN__F32) / SUAN__ATTN_BLOCK, n = s->n_tokens;
+    ADD_WEIGHTS(c, SUAN__OP_QKV, -1, n, &l->index_k);
+    if (s->pos0 + s->n_tokens <= hp->index_topk) return;
+    ADD_WEIGHTS(c, SUAN__OP_QKV, -1, n, &l->index_q, &l->index_w);
+    add(c, SUAN__OP_ATTENTION, rows * (s->pos0 + 2 * n), 0, 2 * pairs(s, UINT32_MAX) * hp->n_index_head * hp->index_dim);
+}
+
 static void add_attention(const counter *c) {
     const suan__hparams *hp = &c->model->hp;
     const suan__step_shape *s = c->shape;
-    double rows = (double)suan__kv_bytes(hp, SUAN__ATTN_BLOCK, s->kv) / SUAN__ATTN_BLOCK / hp->n_layer; /* bytes of a position of a layer */
-    double n = s->n_tokens, seen = n * s->pos0 + n * (n + 1) / 2;                                       /* pairs of token and position */
+    uint32_t most = hp->index_topk ? hp->index_topk : UINT32_MAX;
+    double row = (double)suan__kv_row_bytes(s->kv, hp->head_dim) * hp->n_head_kv * (hp->kv_lora ? 1 : 2), seen = pairs(s, most);
+    double n = s->n_tokens, last = s->pos0 + n, read = last < seen ? last : seen; /* few tokens that choose read no more than they chose */
     double d = hp->head_dim, dv = hp->kv_lora ? hp->kv_lora : hp->head_dim;
     double scores = 2 * seen * hp->n_head * d, values = 2 * seen * hp->n_head * dv;
     bool is_rounded = s->kv != SUAN__F32 && s->kv != SUAN__F16; /* then queries are too, and scores are integer products */
-    add(c, SUAN__OP_ATTENTION, rows * (s->pos0 + 2 * n), is_rounded ? scores : 0, values + (is_rounded ? 0 : scores));
+    add(c, SUAN__OP_ATTENTION, row * (read + n), is_rounded ? scores : 0, values + (is_rounded ? 0 : scores));
 }
 
 /* Experts that get tokens when each token chooses `used` of n at random. */
@@ -109,6 +129,7 @@ void suan__step_cost(const suan__model *model, const suan__step_shape *shape, co
         ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wq, &l->wk, &l->wv, &l->wq_a, &l->wkv_a);
         ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wq_b);
         ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wk_b);
+        if (l->index_k.data) add_indexer(&c, l);
         add_attention(&c);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wv_b);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wo);

@@ -23,7 +23,9 @@ static void repeat_thread(void *ctx, int i_thread, int n_threads) {
              n = (r->n_pos + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK;
     size_t k_head = kv->k_layer_bytes / n_heads, v_head = kv->v_layer_bytes / n_heads;
     size_t k_block = k_head / all, v_block = v_head / all;
+    size_t index_block = kv->index_layer_bytes / all;
     for (uint32_t i = (uint32_t)i_thread; i < hp->n_layer; i += (uint32_t)n_threads) {
+        if (kv->index) copy_on(kv->index + i * kv->index_layer_bytes, index_block, index_block * n);
         for (uint32_t h = 0; h < n_heads; h++) {
             copy_on(kv->k + i * kv->k_layer_bytes + h * k_head, k_block, k_block * n);
             if (kv->v) copy_on(kv->v + i * kv->v_layer_bytes + h * v_head, v_block, v_block * n);
