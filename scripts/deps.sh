@@ -26,6 +26,7 @@ for what in "$@"; do
         need libjansson-dev library jansson
         need libedit-dev library libedit
         need libssl-dev library libcrypto
+        need libhwloc-dev library hwloc
         ;;
     test)
         need libcmocka-dev library cmocka

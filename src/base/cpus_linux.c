@@ -53,19 +53,65 @@ static bool core_is_counted(const char *list, int cpu, const cpu_set_t *set, siz
     return false;
 }
 
-/* A processor whose siblings cannot be read counts as a core. */
-static int count_cores(const char *root, const cpu_set_t *set, size_t bytes, int n_cpus) {
-    int n_cores = 0, n_seen = 0;
-    for (int cpu = 0; n_seen < n_cpus; cpu++) {
+/* Whether the processor is the first of its core in the set. One whose siblings cannot be read counts as a core. */
+static bool is_first_of_core(const char *root, int cpu, const cpu_set_t *set, size_t bytes) {
+    char path[PATH_MAX], list[256];
+    int n = snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", root, cpu);
+    FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
+    bool is_counted = f && fgets(list, sizeof list, f) && core_is_counted(list, cpu, set, bytes);
+    if (f) fclose(f);
+    return !is_counted;
+}
+
+/* The processors come in two rounds: those that are the first of their core, then the others. */
+int suan__cpus_sysfs(const char *root, const cpu_set_t *set, size_t bytes, int *cpus, int capacity, int *n_cores) {
+    int n_cpus = CPU_COUNT_S(bytes, set), n = 0, n_others = 0;
+    if (n_cpus > capacity) n_cpus = capacity;
+    for (int cpu = 0, n_seen = 0; n_seen < n_cpus; cpu++) {
         if (!CPU_ISSET_S((size_t)cpu, bytes, set)) continue;
         n_seen++;
-        char path[PATH_MAX], list[256];
-        int n = snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", root, cpu);
-        FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
-        bool is_counted = f && fgets(list, sizeof list, f) && core_is_counted(list, cpu, set, bytes);
-        if (f) fclose(f);
-        n_cores += !is_counted;
+        if (is_first_of_core(root, cpu, set, bytes))
+            cpus[n++] = cpu;
+        else
+            cpus[n_cpus - ++n_others] = cpu;
     }
+    for (int i = n, k = n_cpus - 1; i < k; i++, k--) { /* the others were put down backwards */
+        int cpu = cpus[i];
+        cpus[i] = cpus[k];
+        cpus[k] = cpu;
+    }
+    if (n_cores) *n_cores = n;
+    return n_cpus;
+}
+
+static int order(const cpu_set_t *set, size_t bytes, int *cpus, int capacity, int *n_cores) {
+    int n = 0, unused;
+    if (!n_cores) n_cores = &unused;
+#ifdef SUAN__HAVE_HWLOC
+    n = suan__cpus_hwloc(NULL, set, bytes, cpus, capacity, n_cores);
+    int n_cpus = CPU_COUNT_S(bytes, set);
+    if (n != (n_cpus < capacity ? n_cpus : capacity)) n = 0; /* hwloc was shown another machine than the kernel gives us */
+#endif
+    return n ? n : suan__cpus_sysfs("", set, bytes, cpus, capacity, n_cores);
+}
+
+int suan__cpus_order(int *cpus, int capacity, int *n_cores) {
+    size_t bytes;
+    int n_cpus;
+    cpu_set_t *set = affinity(&bytes, &n_cpus);
+    int n = set ? order(set, bytes, cpus, capacity, n_cores) : 0;
+    suan__free(set);
+    return n;
+}
+
+static int count_cores(const char *root, const cpu_set_t *set, size_t bytes, int n_cpus) {
+    int n_cores = 0, *cpus = suan__calloc((size_t)n_cpus, sizeof *cpus);
+    if (!cpus) return n_cpus;
+    if (*root)
+        suan__cpus_sysfs(root, set, bytes, cpus, n_cpus, &n_cores);
+    else
+        order(set, bytes, cpus, n_cpus, &n_cores);
+    suan__free(cpus);
     return n_cores;
 }
 

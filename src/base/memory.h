@@ -27,7 +27,7 @@ uint64_t suan__alloc_count(void);
 /* Makes the n-th allocation from now fail (1 is the next); 0 turns that off. For tests. */
 void suan__alloc_fail_at(uint64_t n);
 
-/* Large memory straight from the kernel (zeroed, page-aligned, huge pages advised), for weights and caches. NULL when it cannot be had. */
+/* Large memory straight from the kernel (zeroed, page-aligned, huge pages advised, spread over the nodes of a NUMA machine), for weights and caches. NULL when it cannot be had. */
 void *suan__pages_alloc(size_t n);
 void suan__pages_free(void *p, size_t n);
 

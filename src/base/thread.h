@@ -19,6 +19,9 @@ typedef void suan__pool_fn(void *ctx, int i_thread, int n_threads);
 /* n_threads 1..SUAN__MAX_THREADS; 0 means suan__threads_default(). */
 #define SUAN__MAX_THREADS 512
 suan_status suan__pool_create(suan__pool **pool, int n_threads, suan_error *err);
+/* Binds thread i to the i-th processor of suan__cpus_order(): the workers for good, the caller of a run for the time of the run.
+ * SUAN_EINVAL when there are more threads than processors. */
+suan_status suan__pool_pin(suan__pool *pool, suan_error *err);
 void suan__pool_free(suan__pool *pool); /* NULL is fine */
 int suan__pool_n_threads(const suan__pool *pool);
 /* Runs fn on all threads and returns when all are done. One run at a time. */

@@ -86,6 +86,7 @@ struct suan__pool {
     _Alignas(SUAN__ALIGN) _Atomic int n_arrived; /* a line of its own: every arrival writes it */
     _Atomic uint64_t n_barriers;
     _Alignas(SUAN__ALIGN) int n_threads;
+    int cpu0;      /* the processor of thread 0; -1: not pinned */
     int n_started; /* workers that exist, below n_threads only while the pool is made */
     bool may_spin;
     bool is_ending;    /* this, fn and ctx are written before `start` opens */
@@ -124,13 +125,60 @@ static void *worker_main(void *arg) {
     }
 }
 
+/* ---- pinning ---- */
+
+enum { CPUS_MAX = 1 << 16, CPU_SET_BYTES = CPUS_MAX / 8 };
+
+/* Binds a thread to one processor; 0, or an errno. */
+static int bind_thread(pthread_t thread, int cpu) {
+    cpu_set_t *set = suan__calloc(1, CPU_SET_BYTES);
+    if (!set) return ENOMEM;
+    CPU_SET_S((size_t)cpu, CPU_SET_BYTES, set);
+    int failure = pthread_setaffinity_np(thread, CPU_SET_BYTES, set);
+    suan__free(set);
+    return failure;
+}
+
+suan_status suan__pool_pin(suan__pool *pool, suan_error *err) {
+    int *cpus = suan__calloc(CPUS_MAX, sizeof *cpus);
+    SUAN_CHECK(cpus, SUAN_ENOMEM, "out of memory for a list of processors");
+    int n = suan__cpus_order(cpus, CPUS_MAX, NULL), failure = 0, i = 1;
+    suan_status status = SUAN_OK;
+    if (n == 0)
+        status = suan__fail(err, SUAN_EUNSUPPORTED, "threads cannot be pinned: the kernel does not say which processors may be used");
+    else if (n < pool->n_threads)
+        status = suan__fail(err, SUAN_EINVAL, "%d threads cannot be pinned: this process may use %d processor%s", pool->n_threads, n,
+                            n == 1 ? "" : "s");
+    for (; status == SUAN_OK && i < pool->n_threads && !failure; i++) failure = bind_thread(pool->workers[i - 1].thread, cpus[i]);
+    if (failure)
+        status = suan__fail(err, SUAN_EINTERNAL, "thread %d cannot be bound to processor %d: %s", i - 1, cpus[i - 1], strerror(failure));
+    if (status == SUAN_OK) pool->cpu0 = cpus[0];
+    suan__free(cpus);
+    return status;
+}
+
+/* Binds the caller for a run; its own affinity is put aside in *before. A mask of more than cpu_set_t's 1,024 processors is left alone:
+ * pinning is for speed only. */
+static bool caller_enter(const suan__pool *pool, cpu_set_t *before) {
+    if (pool->cpu0 < 0 || pool->cpu0 >= CPU_SETSIZE || pthread_getaffinity_np(pthread_self(), sizeof *before, before) != 0) return false;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(pool->cpu0, &set);
+    return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0;
+}
+
+/* ---- runs ---- */
+
 void suan__pool_run(suan__pool *pool, suan__pool_fn *fn, void *ctx) {
     uint64_t saved = suan__fp_enter();
+    cpu_set_t before;
+    bool is_bound = caller_enter(pool, &before);
     pool->fn = fn;
     pool->ctx = ctx;
     if (pool->n_threads > 1) gate_advance(&pool->start);
     fn(ctx, 0, pool->n_threads);
     suan__pool_barrier(pool);
+    if (is_bound) pthread_setaffinity_np(pthread_self(), sizeof before, &before);
     suan__fp_leave(saved);
 }
 
@@ -162,6 +210,7 @@ suan_status suan__pool_create(suan__pool **pool, int n_threads, suan_error *err)
     SUAN_CHECK(p, SUAN_ENOMEM, "out of memory for a pool of %d threads", n_threads);
     memset(p, 0, bytes);
     p->n_threads = n_threads;
+    p->cpu0 = -1;
     p->may_spin = n_threads <= suan__cpus_allowed(); /* with more threads than processors, spinning keeps away the one that is waited for */
     for (; p->n_started < n_threads - 1; p->n_started++) {
         worker *w = &p->workers[p->n_started];

@@ -147,6 +147,7 @@ static int open_model(const bench_flags *f, uint32_t n_ctx, suan_model **model) 
     }
     cli_progress progress;
     suan_model_options options = {.n_threads = (int)engine.n_threads,
+                                  .pin = engine.pin,
                                   .cpu = cli_cpu_level(engine.cpu),
                                   .n_ctx = n_ctx,
                                   .kv = (suan_kv_type)engine.kv,

@@ -67,6 +67,7 @@ int cli_model_open(const char *command, const cli_engine_options *o, const char 
     cli_progress_init(&progress, "loading", CLI_UNIT_BYTES);
     suan_model_options options = SUAN_MODEL_OPTIONS_INIT;
     options.n_threads = (int)o->n_threads;
+    options.pin = o->pin;
     options.cpu = cli_cpu_level(o->cpu);
     options.n_ctx = o->n_ctx;
     options.kv = (suan_kv_type)o->kv;

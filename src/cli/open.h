@@ -14,7 +14,7 @@ typedef struct cli_engine_options {
     const char *cpu;                  /* NULL: what SUAN_CPU says, else the best */
     uint32_t n_threads, n_ctx, chunk; /* 0: the default */
     int kv, activations;              /* suan_kv_type, suan_activations */
-    bool is_quiet;
+    bool is_quiet, pin;
 } cli_engine_options;
 
 /* clang-format off */
@@ -29,6 +29,7 @@ typedef struct cli_engine_options {
     CLI_CHOICE(0, "kv", &(o).kv, "f16|f32|q8_0", "type of the key/value cache (f16)"), \
     CLI_CHOICE(0, "activations", &(o).activations, "q8|exact", "what block-quantised weights meet: activations rounded to 8 bits, or exact ones, slower (q8)"), \
     CLI_U32('t', "threads", &(o).n_threads, NULL, 1, 512, "N", "threads; by default as many as this process may use; changes no bit"), \
+    CLI_FLAG(0, "pin", &(o).pin, "bind each thread to a core of its own; changes no bit"), \
     CLI_TEXT(0, "cpu", &(o).cpu, "LEVEL", "c, avx2, avx512, neon, dotprod or i8mm at most, also from SUAN_CPU; changes no bit"), \
     CLI_FLAG('q', "quiet", &(o).is_quiet, "say nothing on stderr but errors")
 /* clang-format on */

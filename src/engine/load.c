@@ -179,6 +179,7 @@ suan_status suan__model_open(suan_model **model, const char *path, const suan__c
     if (!given) SUAN_TRY_GOTO(suan__checkpoint_open(&opened, path, err));
     if (!given) ck = opened;
     SUAN_TRY_GOTO(suan__pool_create(&m->pool, o->n_threads, err));
+    if (o->pin) SUAN_TRY_GOTO(suan__pool_pin(m->pool, err));
     SUAN_TRY_GOTO(check_memory(ck, o, suan__pool_n_threads(m->pool), err));
     SUAN_TRY_GOTO(suan__model_load(&m->graph, ck, kernels, m->pool, o->progress, o->progress_ctx, err));
     if (!ck->invention) SUAN_TRY_GOTO(open_text(m, ck, err));

@@ -179,6 +179,43 @@ static void test_quota_limits_threads(void **state) {
     assert_true(suan__cpus_allowed() >= 1);
 }
 
+/* One thread of each core first, whatever the numbering. */
+static void test_order_takes_cores_first(void **state) {
+    for (int is_adjacent = 0; is_adjacent < 2; is_adjacent++) {
+        scratch s;
+        cpu_set_t set;
+        int cpus[8], n_cores;
+        scratch_make(&s);
+        siblings(&s, 4, is_adjacent);
+        CPU_ZERO(&set);
+        for (size_t i = 0; i < 8; i++) CPU_SET(i, &set);
+        assert_int_equal(suan__cpus_sysfs(s.dir, &set, sizeof set, cpus, 8, &n_cores), 8);
+        assert_int_equal(n_cores, 4);
+        for (int i = 0; i < 8; i++) assert_int_equal(cpus[i], is_adjacent ? i < 4 ? 2 * i : 2 * (i - 4) + 1 : i);
+        CPU_CLR(0, &set);
+        assert_int_equal(suan__cpus_sysfs(s.dir, &set, sizeof set, cpus, 2, NULL), 2);
+        assert_int_equal(cpus[0], 1);
+        scratch_remove(&s);
+    }
+}
+
+#ifdef SUAN__HAVE_HWLOC
+static void test_hwloc_takes_cores_first(void **state) {
+    cpu_set_t set;
+    int cpus[16], n_cores;
+    assert_int_equal(suan__cpus_hwloc("pack:2 core:4 pu:2", NULL, 0, cpus, 16, &n_cores), 16);
+    assert_int_equal(n_cores, 8);
+    for (int i = 0; i < 16; i++) assert_int_equal(cpus[i], i < 8 ? 2 * i : 2 * (i - 8) + 1);
+    CPU_ZERO(&set);
+    for (size_t i = 1; i < 6; i++) CPU_SET(i, &set); /* half a core, and two whole ones */
+    assert_int_equal(suan__cpus_hwloc("pack:2 core:4 pu:2", &set, sizeof set, cpus, 16, &n_cores), 5);
+    assert_int_equal(n_cores, 3);
+    static const int expected[] = {1, 2, 4, 3, 5};
+    assert_memory_equal(cpus, expected, sizeof expected);
+    assert_int_equal(suan__cpus_hwloc("no machine", NULL, 0, cpus, 16, &n_cores), 0);
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_to_read_is_no_limit),
@@ -189,6 +226,10 @@ int main(void) {
         cmocka_unit_test(test_out_of_memory_is_survived),
         cmocka_unit_test(test_hyper_threads_count_up_to_four_cores),
         cmocka_unit_test(test_quota_limits_threads),
+        cmocka_unit_test(test_order_takes_cores_first),
+#ifdef SUAN__HAVE_HWLOC
+        cmocka_unit_test(test_hwloc_takes_cores_first),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

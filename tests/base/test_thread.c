@@ -4,6 +4,7 @@
 #include <fenv.h>
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "scratch.h"
@@ -73,6 +74,37 @@ static void test_many_runs(void **state) {
         suan__pool_free(pool);
     }
     suan__pool_free(NULL);
+}
+
+static void where_am_i(void *ctx, int i_thread, int n_threads) {
+    int *cpus = ctx;
+    (void)n_threads;
+    cpu_set_t set;
+    cpus[i_thread] = -1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1)
+        for (int i = 0; i < CPU_SETSIZE; i++)
+            if (CPU_ISSET((size_t)i, &set)) cpus[i_thread] = i;
+}
+
+/* Each thread on a processor of its own during a run; the caller's own mask comes back. */
+static void test_pinned_threads_keep_apart(void **state) {
+    suan__pool *pool;
+    suan_error err;
+    cpu_set_t before, after;
+    int expected[SUAN__MAX_THREADS], cpus[SUAN__MAX_THREADS], n = suan__cpus_order(expected, SUAN__MAX_THREADS, NULL);
+    if (n == 0 || sched_getaffinity(0, sizeof before, &before) != 0) skip();
+    assert_int_equal(suan__pool_create(&pool, n, &err), SUAN_OK);
+    assert_int_equal(suan__pool_pin(pool, &err), SUAN_OK);
+    suan__pool_run(pool, where_am_i, cpus);
+    for (int i = 0; i < n; i++) assert_int_equal(cpus[i], expected[i]);
+    assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+    suan__pool_free(pool);
+    if (n == SUAN__MAX_THREADS) return;
+    assert_int_equal(suan__pool_create(&pool, n + 1, &err), SUAN_OK);
+    assert_int_equal(suan__pool_pin(pool, &err), SUAN_EINVAL);
+    assert_non_null(strstr(err.message, "cannot be pinned"));
+    suan__pool_free(pool);
 }
 
 static void test_create_checks_and_defaults(void **state) {
@@ -259,9 +291,13 @@ static void test_enter_and_leave_nest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_barriers_order_memory),      cmocka_unit_test(test_many_runs),
-        cmocka_unit_test(test_create_checks_and_defaults), cmocka_unit_test(test_two_pools_live_side_by_side),
-        cmocka_unit_test(test_guard_works_in_workers),     cmocka_unit_test(test_runs_have_the_contract_environment),
+        cmocka_unit_test(test_barriers_order_memory),
+        cmocka_unit_test(test_many_runs),
+        cmocka_unit_test(test_pinned_threads_keep_apart),
+        cmocka_unit_test(test_create_checks_and_defaults),
+        cmocka_unit_test(test_two_pools_live_side_by_side),
+        cmocka_unit_test(test_guard_works_in_workers),
+        cmocka_unit_test(test_runs_have_the_contract_environment),
         cmocka_unit_test(test_enter_and_leave_nest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
