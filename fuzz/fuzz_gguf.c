@@ -52,6 +52,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     for (uint64_t i = 0; i < g.n_tensors; i++) {
         const suan__tensor *t = &g.tensors[i];
         FUZZ_ASSERT(suan__inside(t->offset, t->n_bytes, n) && t->n_bytes > 0);
+        uint64_t n_values, n_bytes, panels, stride;
+        if (t->is_packed) { /* what is mapped: each matrix whole, page by page */
+            FUZZ_ASSERT(t->offset % SUAN__PACKED_ALIGNMENT == 0 && t->n_dims >= 2 && t->n_dims <= 3);
+            FUZZ_ASSERT(suan__packed_size(t->type, t->n_dims, t->ne, &n_values, &n_bytes) == SUAN_OK && n_bytes == t->n_bytes);
+            FUZZ_ASSERT(suan__packed_stride(t->type, t->ne[0], t->ne[1], &panels, &stride) == SUAN_OK &&
+                        stride % SUAN__PACKED_ALIGNMENT == 0);
+            FUZZ_ASSERT((t->ne[2] - 1) * stride + panels == t->n_bytes);
+        }
         FUZZ_ASSERT(suan__gguf_find_tensor(&g, t->name) == t);
         touch((const char *)data + t->offset, t->n_bytes);
     }

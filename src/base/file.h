@@ -40,8 +40,6 @@ void suan__map_close(suan__map *m);
 suan_status suan__map_watch(suan__map *m, const suan__file *f, suan_error *err);
 /* Threads: safe. */
 bool suan__map_failed(const suan__map *m);
-/* Advice: these bytes will be read soon. populate: and the mapping is made ready here and now, as far as it can be. */
-void suan__map_advise(const suan__map *m, uint64_t offset, uint64_t n, bool populate);
 suan_status suan__map_guard_install(suan_error *err);
 
 /* A file that is written beside its place (".NAME.tmp-XXXXXX"), fsynced and renamed by commit; abort (or a killed process) leaves the old

@@ -160,13 +160,3 @@ bool suan__map_failed(const suan__map *m) {
     if (!same) atomic_store(&slots[m->slot].is_failed, 1);
     return !same;
 }
-
-void suan__map_advise(const suan__map *m, uint64_t offset, uint64_t n, bool populate) {
-    if (m->slot < 0 || offset >= m->size) return;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)m->data + (uintptr_t)offset) & ~(page - 1),
-              end = (uintptr_t)m->data + (uintptr_t)(n < m->size - offset ? offset + n : m->size);
-#ifdef MADV_POPULATE_READ
-    if (populate && madvise((void *)begin, end - begin, MADV_POPULATE_READ) == 0) return;
-#endif
-    madvise((void *)begin, end - begin, MADV_WILLNEED);
-}

@@ -52,8 +52,9 @@ static void put_identity(suan__buf *b, const json_t *root) {
     put_label(b, "tensors");
     suan__buf_printf(b, "%zu, ", json_array_size(json_object_get(root, "tensors")));
     put_bytes(b, number(root, "bytes"));
-    suan__buf_printf(b, " in %zu file%s\n", json_array_size(json_object_get(root, "files")),
-                     json_array_size(json_object_get(root, "files")) == 1 ? "" : "s");
+    suan__buf_printf(b, " in %zu file%s%s\n", json_array_size(json_object_get(root, "files")),
+                     json_array_size(json_object_get(root, "files")) == 1 ? "" : "s",
+                     json_is_true(json_object_get(root, "packed")) ? ", packed" : "");
 }
 
 /* A few numbers as they are, a token as its id and text, larger things by their size. */
@@ -169,7 +170,7 @@ static void put_tensors(suan__buf *b, const json_t *root) {
         json_array_foreach(json_object_get(tensor, "shape"), k, size) {
             suan__buf_printf(b, k ? ", %lld" : "%lld", (long long)json_integer_value(size));
         }
-        suan__buf_printf(b, "]\n");
+        suan__buf_printf(b, json_is_true(json_object_get(tensor, "packed")) ? "] packed\n" : "]\n");
     }
 }
 

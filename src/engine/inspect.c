@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/report.h"
 #include "formats/checkpoint.h"
+#include "model/packed.h"
 
 #define CHUNK 256 /* tokens of a prefill step, as a session has by default */
 
@@ -118,6 +119,7 @@ static json_t *tensor(inspection *in, const suan__tensor *t) {
     json_t *o = suan__report_object(&in->report), *shape = suan__report_array(&in->report);
     set_str(in, o, "name", t->name);
     set_str(in, o, "type", suan__dtype_get(t->type)->name);
+    if (t->is_packed) suan__report_set(&in->report, o, "packed", suan__report_bool(&in->report, true));
     for (int i = t->n_dims; i-- > 0;) suan__report_append(&in->report, shape, suan__report_u64(&in->report, t->ne[i]));
     suan__report_set(&in->report, o, "shape", shape);
     set_u64(in, o, "bytes", t->n_bytes);
@@ -129,12 +131,14 @@ static json_t *tensor(inspection *in, const suan__tensor *t) {
 /* Sums cannot overflow: tensors lie inside files, and a value has at least a bit. */
 static void set_tensors(inspection *in) {
     const suan__checkpoint *ck = in->ck;
-    uint64_t n_of[SUAN__DTYPE_END] = {0}, bytes_of[SUAN__DTYPE_END] = {0}, n_values = 0, n_bytes = 0;
+    uint64_t n_of[SUAN__DTYPE_END] = {0}, bytes_of[SUAN__DTYPE_END] = {0}, n_values = 0, n_bytes = 0, n_packed = 0;
     json_t *list = suan__report_array(&in->report), *types = suan__report_object(&in->report);
     for (uint64_t i = 0; i < ck->n_tensors; i++) {
         const suan__tensor *t = &ck->tensors[i];
         uint64_t values = 0, bytes = 0;
-        if (suan__tensor_size(t->type, t->n_dims, t->ne, &values, &bytes) == SUAN_OK) n_values += values;
+        bool repeats = suan__tensor_is_derived(ck, t);
+        if (!repeats && suan__tensor_size(t->type, t->n_dims, t->ne, &values, &bytes) == SUAN_OK) n_values += values;
+        n_packed += t->is_packed;
         n_bytes += t->n_bytes;
         n_of[t->type]++;
         bytes_of[t->type] += t->n_bytes;
@@ -149,6 +153,7 @@ static void set_tensors(inspection *in) {
     }
     set_u64(in, in->root, "parameters", n_values);
     set_u64(in, in->root, "bytes", n_bytes);
+    suan__report_set(&in->report, in->root, "packed", suan__report_bool(&in->report, n_packed > 0));
     suan__report_set(&in->report, in->root, "tensors", list);
     suan__report_set(&in->report, in->root, "types", types);
 }

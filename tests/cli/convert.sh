@@ -21,6 +21,36 @@ ok "random weights in a published shape" exits 0
 ok "tell what had to give way" err_has 'no whole blocks of q4_k'
 run run -m "$tmp/random.gguf" --prompt-ids 1,2,3 -n 2 --json
 ok "run" exits 0
+run convert "$tmp/seed-q8_0.gguf" "$tmp/packed.gguf" --packed
+ok "a file is packed" exits 0
+ok "and writes what the plain one writes" is "$(answer "$tmp/packed.gguf")" "$(answer "$tmp/seed-q8_0.gguf")"
+run inspect "$tmp/packed.gguf" --json
+ok "inspect says that it is packed" is "$(json packed)" true
+ok "and counts what the plain file has" is "$(json parameters)" "$("$SUAN" inspect "$tmp/seed-q8_0.gguf" --json >"$tmp/plain.json" && "$JSONQ" "$tmp/plain.json" parameters)"
+run convert "$tmp/packed.gguf" "$tmp/back.gguf"
+ok "the plain file comes back" cmp -s "$tmp/back.gguf" "$tmp/seed-q8_0.gguf"
+
+# A file that is cut while a chat with it waits for its next line.
+mkfifo "$tmp/in"
+"$SUAN" chat -m "$tmp/packed.gguf" -n 8 --temp 0 <"$tmp/in" >"$tmp/chat.out" 2>"$tmp/chat.err" &
+chat=$!
+exec 3>"$tmp/in"
+echo "Tell me a story." >&3
+tries=0
+while [ ! -s "$tmp/chat.out" ] && [ $tries -lt 300 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+truncate -s 1000000 "$tmp/packed.gguf"
+echo "Go on." >&3
+exec 3>&-
+wait $chat
+status=$?
+cp "$tmp/chat.err" "$tmp/err"
+ok "a model that is cut while it is used is an error, not a crash" err_has 'cut or changed'
+ok "that ends with 0 or 1" [ "$status" -le 1 ]
+run run -m "$tmp/packed.gguf" -p "A fox" -n 2
+ok "and cannot be opened again" err_has 'cut short or damaged'
 run convert "$seed" /dev/full
 ok "a full disk is an error" exits 1
 ok "that names the file" err_has '/dev/full'

@@ -19,6 +19,7 @@
 #include "forge_model.h"
 #include "kernels/kernels.h"
 #include "rows.h"
+#include "suan/convert.h"
 
 #define CONTRACT "suan-1"
 #define MAX_LINES 2048
@@ -186,19 +187,23 @@ static void check_open_model(suan_model *model, const job *j, size_t i_level, in
     }
 }
 
-static void check_file(const char *path, job j) {
+static void expect_hashes(job *j) {
     char key[80];
+    for (size_t i = 0; i < N_PROFILES; i++) {
+        if (!takes_profile(j, i)) continue;
+        make_key(key, sizeof key, j, &profiles[i]);
+        if (!expected_hash(key, &j->hashes[i])) fail_msg("bits.txt has no \"%s\"", key);
+    }
+}
+
+static void check_file(const char *path, job j) {
     if (writing) {
         suan_model *model = open_model(path, "c", 1);
         write_lines(model, &j);
         suan_model_close(&model);
         return;
     }
-    for (size_t i = 0; i < N_PROFILES; i++) {
-        if (!takes_profile(&j, i)) continue;
-        make_key(key, sizeof key, &j, &profiles[i]);
-        if (!expected_hash(key, &j.hashes[i])) fail_msg("bits.txt has no \"%s\"", key);
-    }
+    expect_hashes(&j);
     const char *const *levels = suan__kernels_levels();
     for (size_t l = 0; levels[l]; l++) {
         for (int t = 0; t < n_thread_counts; t++) {
@@ -231,6 +236,28 @@ static void check_bytes(const char *path, const job *j) {
         fail_msg("%s: the model made for the test has other bytes than the table's: its quantiser or its writer changed", key);
 }
 
+/* The model packed: the same hashes at every level, and the plain file's bytes again when it is converted back. */
+static void check_packed(scratch *s, const char *path, const job *expected) {
+    char packed[PATH_MAX], plain[PATH_MAX];
+    suan_error err;
+    job j = *expected;
+    suan_convert_options o = {.packed = true, .n_threads = test_threads()}, back = {.n_threads = test_threads()};
+    if (writing) return;
+    snprintf(packed, sizeof packed, "%s/packed.gguf", s->dir);
+    snprintf(plain, sizeof plain, "%s/plain.gguf", s->dir);
+    if (suan_convert(path, packed, &o, NULL, &err) != SUAN_OK) fail_msg("%s", err.message);
+    if (suan_convert(packed, plain, &back, NULL, &err) != SUAN_OK) fail_msg("%s", err.message);
+    check_bytes(plain, &j);
+    expect_hashes(&j);
+    const char *const *levels = suan__kernels_levels();
+    for (size_t l = 0; levels[l]; l++) {
+        int t = (int)(l % (size_t)n_thread_counts);
+        suan_model *model = open_model(packed, levels[l], thread_counts[t]);
+        check_open_model(model, &j, l, t);
+        suan_model_close(&model);
+    }
+}
+
 /* The model in `path` again in a type (blocks of 256: random ones); n_profiles 4 is every combination of the first two caches, 2 two that differ in both. */
 static void check_type(scratch *s, const char *path, suan__dtype type, job j) {
     j.type = suan__dtype_get(type)->name;
@@ -239,6 +266,7 @@ static void check_type(scratch *s, const char *path, suan__dtype type, job j) {
     assert_int_equal(random ? forge_randomize(path, file, type) : forge_requantize(path, file, type), 0);
     check_bytes(file, &j);
     check_file(file, j);
+    check_packed(s, file, &j);
 }
 
 static void test_oracle(void **state) {
