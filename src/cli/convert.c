@@ -103,7 +103,8 @@ const cli_command cli_command_convert = {
     .usage = "IN OUT [options]",
     .summary = "Writes a model as one GGUF file, of another type if asked for",
     .details =
-        "IN is a directory with config.json and *.safetensors, or a GGUF file (or the first of a split); OUT becomes a GGUF file,\n"
-        "plain, as llama.cpp reads it, unless --packed is given, and appears whole or not at all. Without --type matrices keep theirs. Norms, biases and routers\n"
-        "are F32; rows that are no whole blocks of a type give way to Q8_0 or BF16.",
+        "IN is a directory with config.json and *.safetensors, or a GGUF file (or the first of a split); OUT becomes a plain GGUF\n"
+        "file, as llama.cpp reads it, and appears whole or not at all. Without --type matrices keep theirs. Norms, biases and routers\n"
+        "are F32; rows that are no whole blocks of a type give way to Q8_0 or BF16. With --packed OUT is a file that suan alone reads,\n"
+        "with the same answers to the bit; converted again without it, it becomes the plain file.",
     .main = convert_main};

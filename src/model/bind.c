@@ -248,7 +248,7 @@ void suan__bind_ids(suan__binder *b, int32_t **v, uint32_t layer, suan__names na
     const suan__tensor *t = expect(b, names, layer, 0, false, n_cols, n_rows, 1);
     suan__ids_job *job = t ? take(b, 1, sizeof *job) : NULL;
     if (!job || b->status != SUAN_OK) return;
-    if (!b->is_invented && t->type != SUAN__I32 && t->type != SUAN__I64) {
+    if (!b->is_invented && (t->is_packed || (t->type != SUAN__I32 && t->type != SUAN__I64))) {
         b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected I32 or I64", b->ck->path, t->name,
                                suan__dtype_get(t->type)->name);
         return;
