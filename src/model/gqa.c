@@ -117,9 +117,9 @@ static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uin
         suan__attend_merge(w, h, st->att + h * hd, (int)hd);
         if (!st->model->kernels->all_finite(st->att + h * hd, hd)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, 0);
     }
-    suan__end_op(w);
 }
 
+/* Not ended. */
 void suan__gqa_attend(suan__worker *w, uint32_t i_layer) {
     const suan__hparams *hp = &w->st->model->hp;
     uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS, T = w->st->n_tokens;
@@ -134,7 +134,11 @@ void suan__gqa_attend(suan__worker *w, uint32_t i_layer) {
         part_of(&g, i % n_tiles, &kv_head, &h0, &n);
         attend_tile(w, i_layer, kv_head, h0, n, t0, T - t0 < tokens ? T - t0 : tokens);
     }
-    suan__end_op(w);
+}
+
+static void finish_tile(suan__worker *w, const void *ctx, uint32_t t) {
+    const suan__layer_at *at = ctx;
+    finish_token(w, at->l, at->i_layer, t);
 }
 
 void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
@@ -143,14 +147,11 @@ void suan__part_gqa(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     uint32_t d = hp->n_embd, hd = hp->head_dim, nq = hp->n_head * hd, nkv = hp->n_head_kv * hd, T = st->n_tokens;
     suan__acts h = suan__acts_h(st);
     w->kind = SUAN__OP_QKV;
-    suan__products(
+    suan__multiply(
         w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wk, st->kv_new, nkv, 0}, {&l->wv, st->kv_new + (size_t)T * nkv, nkv, 0}}, 3);
-    w->kind = SUAN__OP_NORM;
-    for (uint32_t t; suan__next_tile(w, T, &t);) finish_token(w, l, i_layer, t);
-    suan__end_op(w);
+    suan__end_op_then(w, SUAN__OP_NORM, T, finish_tile, &(suan__layer_at){l, i_layer});
     w->kind = SUAN__OP_ATTENTION;
     suan__gqa_attend(w, i_layer);
-    w->kind = SUAN__OP_OUT;
     suan__acts a = {.x = st->att, .ld = nq, .n_cols = T, .n_slices = 1, .k = nq};
-    suan__multiply(w, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
+    suan__then_multiply(w, SUAN__OP_OUT, &a, (suan__product[]){{&l->wo, st->out, d, 0}}, 1);
 }

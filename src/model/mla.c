@@ -6,7 +6,8 @@
 #include "model/indexer.h"
 #include "model/sparse.h"
 
-/* RoPE of one token's queries, norm and RoPE of its latent row, which goes into the cache. */
+/* RoPE of one token's queries, whose other part is rounded for the product with the latent; norm and RoPE of its latent row, which goes into
+ * the cache. */
 static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
@@ -26,6 +27,7 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     bool fits = suan__kv_store_row(kn, kv->type, block, pos % SUAN__ATTN_BLOCK, row, width, w->scratch->kv_row);
     if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
     if (l->index_k.data) suan__index_finish_key(w, l, i_layer, t);
+    for (uint32_t h = 0; h < hp->n_head; h++) suan__round_row_for(st, &l->wk_b, h * st->n_tokens + t, q + h * qk, hp->nope);
 }
 
 static suan__attn_source source_of(const suan__step *st, uint32_t i_layer) {
@@ -136,7 +138,6 @@ static void attend_split(suan__worker *w, const suan__layer *l, uint32_t i_layer
         suan__attend_merge(w, h, st->latent_o + (size_t)h * st->model->hp.kv_lora, src.dv);
         finish_latent(st, l, i_layer, 0, h);
     }
-    suan__end_op(w);
 }
 
 /* Every token by itself: each has a selection of its own, or sees all positions still. */
@@ -150,9 +151,9 @@ static void attend_selected(suan__worker *w, const suan__layer *l, uint32_t i_la
         else
             attend_tile(w, l, i_layer, h0, n, t, 1);
     }
-    suan__end_op(w);
 }
 
+/* Not ended. */
 void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     uint32_t H = w->st->model->hp.n_head, T = w->st->n_tokens, heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS,
              parts = (H + heads - 1) / heads;
@@ -169,36 +170,50 @@ void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
         uint32_t t0 = i / parts * tokens, h0 = i % parts * heads;
         attend_tile(w, l, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
     }
-    suan__end_op(w);
 }
 
-/* Queries and the new latent rows of all tokens. */
+/* ctx: the layer. The inner norm of a token's queries, rounded for what takes them. */
+static void norm_queries(suan__worker *w, const void *ctx, uint32_t t) {
+    suan__step *st = w->st;
+    const suan__layer *l = ctx;
+    const suan__hparams *hp = &st->model->hp;
+    float *q_a = st->q_a + (size_t)t * hp->q_lora;
+    st->model->kernels->rms_norm(q_a, q_a, l->q_a_norm, hp->q_lora, hp->inner_eps);
+    suan__round_row_for(st, &l->wq_b, t, q_a, hp->q_lora);
+    if (l->index_k.data && suan__index_is_needed(st, 1) && suan__weight_block(st, &l->index_q) != suan__weight_block(st, &l->wq_b))
+        suan__round_row_for(st, &l->index_q, t, q_a, hp->q_lora);
+}
+
+/* Queries and the new latent rows of all tokens; not ended. */
 static void project(suan__worker *w, const suan__layer *l) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
     uint32_t T = st->n_tokens, nq = hp->n_head * (hp->nope + hp->rope);
     suan__acts h = suan__acts_h(st);
     if (!hp->q_lora) {
-        suan__products(w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
+        suan__multiply(w, &h, (suan__product[]){{&l->wq, st->q, nq, 0}, {&l->wkv_a, st->kv_new, hp->head_dim, 0}}, 2);
         return;
     }
     suan__product of_h[] = {{&l->wq_a, st->q_a, hp->q_lora, 0},
                             {&l->wkv_a, st->kv_new, hp->head_dim, 0},
                             {&l->index_k, st->index_key, hp->index_dim, 0},
                             {&l->index_w, st->index_weight, hp->n_index_head, 0}};
-    suan__products(w, &h, of_h, l->index_k.data ? 4 : 2);
+    suan__multiply(w, &h, of_h, l->index_k.data ? 4 : 2);
     bool has_queries = l->index_k.data && suan__index_is_needed(st, 1);
-    for (uint32_t t; suan__next_tile(w, T, &t);) {
-        float *q_a = st->q_a + (size_t)t * hp->q_lora;
-        st->model->kernels->rms_norm(q_a, q_a, l->q_a_norm, hp->q_lora, hp->inner_eps);
-        suan__round_row_for(st, &l->wq_b, t, q_a, hp->q_lora);
-        if (has_queries && suan__weight_block(st, &l->index_q) != suan__weight_block(st, &l->wq_b))
-            suan__round_row_for(st, &l->index_q, t, q_a, hp->q_lora);
-    }
-    suan__end_op(w);
+    suan__end_op_then(w, SUAN__OP_NORM, T, norm_queries, l);
+    w->kind = SUAN__OP_QKV;
     suan__acts a = suan__acts_rounded(st, (suan__acts){.x = st->q_a, .ld = hp->q_lora, .n_cols = T, .n_slices = 1, .k = hp->q_lora});
     suan__product of_q_a[] = {{&l->wq_b, st->q, nq, 0}, {&l->index_q, st->index_q, (size_t)hp->n_index_head * hp->index_dim, 0}};
-    suan__products(w, &a, of_q_a, has_queries ? 2 : 1);
+    suan__multiply(w, &a, of_q_a, has_queries ? 2 : 1);
+}
+
+/* Tokens first, then the queries of the indexer. */
+static void finish_tile(suan__worker *w, const void *ctx, uint32_t t) {
+    const suan__layer_at *at = ctx;
+    if (t < w->st->n_tokens)
+        finish_token(w, at->l, at->i_layer, t);
+    else
+        suan__index_finish_queries(w, t - w->st->n_tokens);
 }
 
 void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
@@ -207,30 +222,23 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     uint32_t T = st->n_tokens, H = hp->n_head, qk = hp->nope + hp->rope, lora = hp->kv_lora;
     w->kind = SUAN__OP_QKV;
     project(w, l);
-    w->kind = SUAN__OP_NORM;
     uint32_t n_queries = l->index_k.data ? suan__index_query_tiles(st) : 0;
-    for (uint32_t t; suan__next_tile(w, T + n_queries, &t);) {
-        if (t < T)
-            finish_token(w, l, i_layer, t);
-        else
-            suan__index_finish_queries(w, t - T);
-    }
-    suan__end_op(w);
+    suan__end_op_then(w, SUAN__OP_NORM, T + n_queries, finish_tile, &(suan__layer_at){l, i_layer});
     if (n_queries) {
         w->kind = SUAN__OP_ATTENTION;
         suan__index_keys keys = suan__index_of_layer(st, i_layer);
         suan__index_select(w, &keys, i_layer);
     }
     w->kind = SUAN__OP_QKV;
-    suan__acts nope = {.x = st->q, .ld = (size_t)H * qk, .slice_ld = qk, .n_cols = T, .n_slices = H, .k = hp->nope};
+    suan__acts nope =
+        suan__acts_rounded(st, (suan__acts){.x = st->q, .ld = (size_t)H * qk, .slice_ld = qk, .n_cols = T, .n_slices = H, .k = hp->nope});
     suan__products(w, &nope, (suan__product[]){{&l->wk_b, st->latent_q, (size_t)H * lora, lora}}, 1);
 
     w->kind = SUAN__OP_ATTENTION;
     suan__mla_attend(w, l, i_layer);
-    w->kind = SUAN__OP_OUT;
     suan__acts u = suan__acts_rounded(
         st, (suan__acts){.x = st->latent_o, .ld = (size_t)H * lora, .slice_ld = lora, .n_cols = T, .n_slices = H, .k = lora});
-    suan__products(w, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);
+    suan__then_multiply(w, SUAN__OP_OUT, &u, (suan__product[]){{&l->wv_b, st->att, (size_t)H * hp->v_dim, hp->v_dim}}, 1);
     suan__acts a = {.x = st->att, .ld = (size_t)H * hp->v_dim, .n_cols = T, .n_slices = 1, .k = H * hp->v_dim};
-    suan__multiply(w, &a, (suan__product[]){{&l->wo, st->out, hp->n_embd, 0}}, 1);
+    suan__then_multiply(w, SUAN__OP_OUT, &a, (suan__product[]){{&l->wo, st->out, hp->n_embd, 0}}, 1);
 }

@@ -135,14 +135,9 @@ void suan__combine_experts(suan__step *st, const suan__layer *l, uint32_t t) {
     memcpy(out, y, d * sizeof *y);
 }
 
-typedef struct layer_at {
-    const suan__layer *l;
-    uint32_t i_layer;
-} layer_at;
-
 /* All of a few tokens, by one thread. */
 static void route_few(suan__worker *w, const void *ctx, uint32_t tile) {
-    const layer_at *at = ctx;
+    const suan__layer_at *at = ctx;
     (void)tile;
     for (uint32_t t = 0; t < w->st->n_tokens; t++) route_token(w->st, at->l, at->i_layer, t);
     gather_slots(w->st);
@@ -159,7 +154,7 @@ static void route_beside_shared(suan__worker *w, const suan__layer *l, uint32_t 
         else
             suan__gated_panel(w, shared, 0, 0, t - n_router, &h, 0);
     }
-    suan__end_op_then(w, SUAN__OP_ROUTER, 1, route_few, &(layer_at){l, i_layer});
+    suan__end_op_then(w, SUAN__OP_ROUTER, 1, route_few, &(suan__layer_at){l, i_layer});
 }
 
 /* What expert e's tokens give to a weight: rows of `all`, one a slot, or the only token's, which all experts share. */

@@ -238,10 +238,12 @@ static void run_head(void *ctx, int i_thread, int n_threads) {
     suan__worker w = start_worker(st, i_thread, n_threads, SUAN__OP_HEAD);
     size_t d = m->hp.n_embd, v = m->hp.n_vocab;
     if (m->hp.n_stream) suan__hyper_head(&w, st->logit_row0, st->n_logit_rows);
-    for (uint32_t t; !m->hp.n_stream && suan__next_tile(&w, st->n_logit_rows, &t);)
+    for (uint32_t t; !m->hp.n_stream && suan__next_tile(&w, st->n_logit_rows, &t);) {
         m->kernels->rms_norm(st->h + t * d, st->x + (st->logit_row0 + t) * d, m->out_norm, d, m->hp.rms_eps);
+        suan__round_row_for(st, &m->head, t, st->h + t * d, d);
+    }
     suan__end_op(&w);
-    suan__acts h = {.x = st->h, .ld = d, .n_cols = st->n_logit_rows, .n_slices = 1, .k = (uint32_t)d};
+    suan__acts h = suan__acts_rounded(st, (suan__acts){.x = st->h, .ld = d, .n_cols = st->n_logit_rows, .n_slices = 1, .k = (uint32_t)d});
     suan__products(&w, &h, (suan__product[]){{&m->head, st->logits, v, 0}}, 1);
     uint32_t pieces = (uint32_t)((v + FINITE_PIECE - 1) / FINITE_PIECE);
     for (uint32_t i; suan__next_tile(&w, st->n_logit_rows * pieces, &i);) {
@@ -250,7 +252,6 @@ static void run_head(void *ctx, int i_thread, int n_threads) {
         if (!m->kernels->all_finite(st->logits + t * v + begin, n))
             suan__step_fault(st, SUAN__FAULT_LOGITS, m->hp.n_layer, st->logit_row0 + t);
     }
-    suan__end_op(&w);
 }
 
 static void run(suan__step *st, suan__pool_fn *fn) {

@@ -121,6 +121,10 @@ void suan__reset_tiles(suan__step *st);
 void suan__stamp(suan__step *st, suan__op kind);
 /* Ends an operation and runs another one of n_tiles tiles behind it. One tile alone costs no barrier: the thread that arrives last computes
  * it while the others wait. */
+typedef struct suan__layer_at { /* a context that many want */
+    const suan__layer *l;
+    uint32_t i_layer;
+} suan__layer_at;
 typedef void suan__tile_fn(suan__worker *w, const void *ctx, uint32_t tile);
 void suan__end_op_then(suan__worker *w, suan__op kind, uint32_t n_tiles, suan__tile_fn *fn, const void *ctx);
 
