@@ -39,9 +39,11 @@ suan_status suan_bench_open_shape(suan_model **model, const char *shape, const c
     *model = NULL;
     SUAN_CHECK(shape, SUAN_EINVAL, "no shape");
     if (type) SUAN_TRY(suan__convert_type_find(type, &invention.matrix_type, err));
-    SUAN_TRY(suan__shape_load(shape, n_layer, &config, err));
-    suan__checkpoint ck = {.kind = SUAN__CHECKPOINT_HF, .path = shape, .dir = shape, .config = config, .invention = &invention};
-    suan_status status = suan__model_open(model, shape, &ck, options, err);
+    suan_status status = suan__shape_load(shape, n_layer, &config, err);
+    if (status == SUAN_OK) {
+        suan__checkpoint ck = {.kind = SUAN__CHECKPOINT_HF, .path = shape, .dir = shape, .config = config, .invention = &invention};
+        status = suan__model_open(model, shape, &ck, options, err);
+    }
     json_decref(config);
     return status;
 }
