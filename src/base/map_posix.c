@@ -136,6 +136,8 @@ suan_status suan__map_watch(suan__map *m, const suan__file *f, suan_error *err) 
     if (!m->size || m->fd >= 0) return SUAN_OK;
     m->fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
     SUAN_CHECK(m->fd >= 0 && fstat(m->fd, &st) == 0, SUAN_EIO, "%s: cannot be watched: %s", f->path, strerror(errno));
+    /* Where what is read from the disk now goes into huge pages of the page cache, there are 512 times fewer page faults. Advice. */
+    madvise((void *)(uintptr_t)m->data, (size_t)m->size, MADV_HUGEPAGE);
     m->changed_s = st.st_mtim.tv_sec;
     m->changed_ns = st.st_mtim.tv_nsec;
     return SUAN_OK;
