@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define ASK_BYTES 16384
+
 void suan__attend_scores(suan__worker *w, const suan__attn_source *src, float *s, uint32_t n, uint32_t block, uint32_t n_pos) {
     const suan__step *st = w->st;
     const suan__kernels *kn = st->model->kernels;
@@ -15,7 +17,7 @@ void suan__attend_scores(suan__worker *w, const suan__attn_source *src, float *s
     else if (st->kv->type == SUAN__Q8_0)
         kn->attn_qk_q8(s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale);
     else if (src->ldk)
-        (st->kv->type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q, SUAN__ATTN_ROWS, (int)n,
+        (st->kv->type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q, suan__attn_ld(n), (int)n,
                                                                                   src->d, k, src->ldk, (int)n_pos, scale);
     else
         (st->kv->type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos,
@@ -45,6 +47,11 @@ static uint32_t n_seen(const rows *r, uint32_t t, uint32_t block) {
     return n < SUAN__ATTN_BLOCK ? n : SUAN__ATTN_BLOCK;
 }
 
+/* Asks the memory for the beginning of what is read next, while something else is computed. */
+static void ask_for(const unsigned char *p, size_t bytes) {
+    for (size_t i = 0; i < bytes && i < ASK_BYTES; i += 64) __builtin_prefetch(p + i, 0, 2);
+}
+
 /* One block for the tokens from t0 on, which see some of it. Scores are computed for all as if they saw as much as the last; what a token
  * does not see goes into nothing. Values are weighted together as far as all tokens see, and then for each token alone. */
 static void attend_block(suan__worker *w, const suan__attn_source *src, const rows *r, uint32_t t0, uint32_t block, const results *to) {
@@ -54,6 +61,7 @@ static void attend_block(suan__worker *w, const suan__attn_source *src, const ro
     const float *s = w->scratch->s;
     size_t H = r->n_head;
     suan__attend_scores(w, src, w->scratch->s, r->n_tokens * r->n_head, block, n_seen(r, r->n_tokens - 1, block));
+    if (!src->ldk) ask_for(v, src->v_block_bytes);
     for (uint32_t t = t0; t < r->n_tokens; t++)
         for (size_t i = t * H; i < (t + 1) * H; i++)
             kn->attn_softmax(w->scratch->s + i * SUAN__ATTN_BLOCK, (int)n_seen(r, t, block), &to->max[i * to->ld], &to->sum[i * to->ld]);

@@ -14,8 +14,13 @@ typedef struct suan__attn_source {
     int d, dv;  /* widths of key (q8_0: rounded up to 32) and value */
 } suan__attn_source;
 
+/* Between two values of a transposed query. */
+static inline size_t suan__attn_ld(size_t n_rows) {
+    return (n_rows + SUAN__PANEL - 1) / SUAN__PANEL * SUAN__PANEL;
+}
+
 /* n_tokens tokens (first at position pos) times n_head heads, SUAN__ATTN_ROWS rows (token, head) at most. Their queries:
- *   f32, f16   scratch->q, rows [d]; for latent rows transposed [d][SUAN__ATTN_ROWS], zeros where there is no row
+ *   f32, f16   scratch->q, rows [d]; for latent rows transposed [d][suan__attn_ld(rows)], zeros where there is no row
  *   q8_0       scratch->q_rows, q8 rows of d values; for latent rows suan__attn_q8_panels of them in scratch->q_panels
  * The result, divided by the sum, is left in scratch->o [rows][dv]. */
 void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_tokens, uint32_t n_head, uint32_t pos);

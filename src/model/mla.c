@@ -68,19 +68,19 @@ static void round_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0,
 static void transpose_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
     const suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    size_t lora = hp->kv_lora, qk = hp->nope + hp->rope;
+    size_t lora = hp->kv_lora, qk = hp->nope + hp->rope, ld = suan__attn_ld((size_t)n * nt);
     float *qt = w->scratch->q;
     if (st->kv->type == SUAN__Q8_0) {
         round_queries(w, h0, n, t0, nt);
         return;
     }
-    memset(qt, 0, hp->head_dim * SUAN__ATTN_ROWS * sizeof *qt);
+    memset(qt, 0, hp->head_dim * ld * sizeof *qt);
     for (uint32_t t = 0; t < nt; t++)
         for (uint32_t h = 0; h < n; h++) {
             size_t token_head = (t0 + t) * (size_t)hp->n_head + h0 + h, r = t * n + h;
             const float *latent = st->latent_q + token_head * lora, *pe = st->q + token_head * qk + hp->nope;
-            for (size_t j = 0; j < lora; j++) qt[j * SUAN__ATTN_ROWS + r] = latent[j];
-            for (size_t j = 0; j < hp->rope; j++) qt[(lora + j) * SUAN__ATTN_ROWS + r] = pe[j];
+            for (size_t j = 0; j < lora; j++) qt[j * ld + r] = latent[j];
+            for (size_t j = 0; j < hp->rope; j++) qt[(lora + j) * ld + r] = pe[j];
         }
 }
 

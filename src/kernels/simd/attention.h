@@ -8,7 +8,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/math.h"
-#include "kernels/simd/matmul_float.h"
+#include "kernels/simd/attention_keys.h"
 
 typedef enum value_type { VALUE_F32, VALUE_F16, VALUE_Q8 } value_type;
 
@@ -52,7 +52,7 @@ VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values 
     const float *d = v->d + j0 / 32;
     for (int t = 0; t < v->n_pos; t++, row += v->ld, d += v->blocks) {
         vf x[8];
-        for (size_t i = 0; i < ahead; i += 64) vec_prefetch(row + 16 * v->ld + i);
+        for (size_t i = 0; i < ahead; i += 64) vec_prefetch_far(row + FAR_BYTES + i);
 #pragma GCC unroll 8
         for (int j = 0; j < J; j++) x[j] = load_value(row, d, j, whole || J > 1 ? VL : n, e);
 #pragma GCC unroll 8

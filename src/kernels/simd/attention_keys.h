@@ -9,6 +9,10 @@
 #include "kernels/kernels.h"
 #include "kernels/simd/matmul_float.h"
 
+#ifndef FAR_BYTES
+#define FAR_BYTES 16384 /* how long before its use the cache is asked for: one core has to have some KiB under way */
+#endif
+
 /* ---- keys in panels */
 
 #define QK_CHUNK 128                    /* values of a half-precision key expanded at once */
@@ -30,7 +34,7 @@ VEC void qk_tile(float *s, size_t lds, const float *q, size_t ldq, const uint8_t
     for (size_t i = 0; i < n; i++) {
         vf w[QK_GROUPS];
         if (e == ELEMENT_F32 || i % 2 == 0)
-            for (int p = 0; p < QK_P; p++) vec_prefetch(k[p] + i * SUAN__PANEL * (e == ELEMENT_F32 ? 4 : 2) + 4096);
+            for (int p = 0; p < QK_P; p++) vec_prefetch_far(k[p] + i * SUAN__PANEL * (e == ELEMENT_F32 ? 4 : 2) + FAR_BYTES);
 #pragma GCC unroll 4
         for (int g = 0; g < QK_GROUPS; g++) w[g] = load_elements(k[g / FLOAT_GROUPS], i * SUAN__PANEL + (size_t)(g % FLOAT_GROUPS) * VL, e);
 #pragma GCC unroll 8
@@ -133,7 +137,7 @@ VEC void qk_q8_tile(float *s, size_t lds, const uint8_t *q, size_t ldq, size_t d
 #pragma GCC unroll 8
         for (int u = 0; u < 8; u++) {
             const uint8_t *unit = panel + (b * 8 + (size_t)u) * 64 + 4 * h;
-            vec_prefetch(unit + 4096);
+            if (h == 0) vec_prefetch_far(unit + FAR_BYTES);
             w[u] = dot_s_stored(vi_load(unit));
         }
 #pragma GCC unroll 8
@@ -182,13 +186,13 @@ static void ISA(attn_qk_q8)(float *s, size_t lds, const void *q, size_t ldq, int
 
 /* V vectors of queries from qt on against T rows from c on. rows: T f32 rows of n values each, ld values apart. */
 VEC void qk_rows_chunk(vf acc[QR_T][QR_V], const float *qt, size_t ldqt, const float *rows, size_t ld, size_t n, int T, int V) {
-    for (size_t j = 0; j < n; j++) {
+    for (const float *end = rows + n; rows < end; rows++, qt += ldqt) {
         vf q[QR_V];
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) q[v] = vf_load(qt + j * ldqt + (size_t)v * VL);
+        for (int v = 0; v < V; v++) q[v] = vf_load(qt + (size_t)v * VL);
 #pragma GCC unroll 8
         for (int t = 0; t < T; t++) {
-            vf b = vf_set1(rows[(size_t)t * ld + j]);
+            vf b = vf_set1(rows[(size_t)t * ld]);
 #pragma GCC unroll 4
             for (int v = 0; v < V; v++) acc[t][v] = vf_fma(q[v], b, acc[t][v]);
         }
@@ -214,21 +218,21 @@ VEC void qk_rows_tile(float *s, size_t lds, const float *qt, size_t ldqt, int n_
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) acc[t][v] = vf_zero();
-    if (e == ELEMENT_F32) {
-        qk_rows_chunk(acc, qt, ldqt, c, ldc, (size_t)d, T, V);
-    } else {
-        float rows[QR_T * QR_CHUNK];
-        const uint16_t *half = c;
-        for (size_t j = 0; j < (size_t)d; j += QR_CHUNK) {
-            size_t n = (size_t)d - j < QR_CHUNK ? (size_t)d - j : QR_CHUNK;
-            for (int t = 0; t < T; t++) {
-                for (size_t i = 0; i < n; i += VL) {
-                    vf x = n - i >= VL ? vf_load_f16(half + (size_t)t * ldc + j + i) : vf_load_f16_n(half + (size_t)t * ldc + j + i, n - i);
-                    vf_store(rows + (size_t)t * QR_CHUNK + i, x);
-                }
+    float expanded[QR_T * QR_CHUNK];
+    size_t bytes = e == ELEMENT_F32 ? 4 : 2;
+    for (size_t j = 0; j < (size_t)d; j += QR_CHUNK) {
+        size_t n = (size_t)d - j < QR_CHUNK ? (size_t)d - j : QR_CHUNK;
+        for (int t = 0; t < T; t++) {
+            const uint8_t *row = (const uint8_t *)c + ((size_t)t * ldc + j) * bytes;
+            for (size_t i = 0; i < n * bytes; i += 64) vec_prefetch_far(row + QR_T * ldc * bytes + i);
+            if (e == ELEMENT_F32) continue;
+            for (size_t i = 0; i < n; i += VL) {
+                vf x = n - i >= VL ? vf_load_f16(row + i * 2) : vf_load_f16_n(row + i * 2, n - i);
+                vf_store(expanded + (size_t)t * QR_CHUNK + i, x);
             }
-            qk_rows_chunk(acc, qt + j * ldqt, ldqt, rows, QR_CHUNK, n, T, V);
         }
+        const float *rows = e == ELEMENT_F32 ? (const float *)c + j : expanded;
+        qk_rows_chunk(acc, qt + j * ldqt, ldqt, rows, e == ELEMENT_F32 ? ldc : QR_CHUNK, n, T, V);
     }
     qk_rows_finish(s, lds, acc, n_q, scale, T, V);
 }
@@ -270,27 +274,28 @@ static void ISA(attn_qk_rows_f16)(float *s, size_t lds, const float *qt, size_t 
 }
 
 #define QR8_V (SUAN__PANEL / VL) /* vectors of a panel of queries */
+#define QR8_BLOCKS 64            /* blocks of a row whose scales are expanded at once */
 
 /* A panel of queries (at its block 0) against T rows. */
 VEC void qk_rows_q8_tile(float *s, size_t lds, const uint8_t *panel, int n_q, size_t d, const uint8_t *c, const uint8_t *scales, size_t ldc,
                          float scale, int T) {
     vf acc[QR_T][QR_V];
+    float dk[QR_T * QR8_BLOCKS];
+    uint8_t copy[QR_T * 32];
 #pragma GCC unroll 8
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
         for (int v = 0; v < QR8_V; v++) acc[t][v] = vf_zero();
     for (size_t b = 0; b < d / 32; b++, panel += SUAN__ATTN_Q8_PANEL_BLOCK) {
         const uint8_t *rows = c + b * 32;
-        size_t ld = ldc;
-        float dk[QR_T];
-        uint8_t copy[QR_T * 32 + 32];
-        for (int t = 0; t < T; t++) {
-            uint16_t half[VL] = {0};
-            float x[VL];
-            memcpy(half, scales + ((size_t)t * (ldc / 32) + b) * 2, 2);
-            vf_store(x, vf_load_f16(half));
-            dk[t] = x[0];
+        size_t ld = ldc, at = b % QR8_BLOCKS, left = d / 32 - b;
+        for (int t = 0; t < T && at == 0; t++) {
+            const uint8_t *from = scales + ((size_t)t * (ldc / 32) + b) * 2;
+            for (size_t i = 0; i < left && i < QR8_BLOCKS; i += VL)
+                vf_store(dk + (size_t)t * QR8_BLOCKS + i,
+                         left - i >= VL ? vf_load_f16(from + i * 2) : vf_load_f16_n(from + i * 2, left - i));
         }
+        for (int t = 0; t < T && b % 2 == 0; t++) vec_prefetch_far(rows + (size_t)(t + QR_T) * ldc);
         if (!ROW_BYTES_OFFSET) {
             for (int t = 0; t < T; t++)
                 for (size_t i = 0; i < 32; i++) copy[(size_t)t * 32 + i] = rows[(size_t)t * ldc + i] ^ 128;
@@ -305,7 +310,8 @@ VEC void qk_rows_q8_tile(float *s, size_t lds, const uint8_t *panel, int n_q, si
             for (int u = 0; u < 8; u++) q[u] = vi_load(panel + 128 + u * 64 + v * VL * 4);
 #pragma GCC unroll 8
             for (int t = 0; t < T; t++)
-                acc[t][v] = vf_fma(vf_from_vi(dot_row(offset, q, rows + (size_t)t * ld)), vf_mul(dq, vf_set1(dk[t])), acc[t][v]);
+                acc[t][v] = vf_fma(vf_from_vi(dot_row(offset, q, rows + (size_t)t * ld)),
+                                   vf_mul(dq, vf_set1(dk[(size_t)t * QR8_BLOCKS + at])), acc[t][v]);
         }
     }
     qk_rows_finish(s, lds, acc, n_q, scale, T, QR8_V);

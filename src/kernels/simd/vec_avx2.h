@@ -284,6 +284,9 @@ VEC vi dot_row(vi isum, const vi q[8], const uint8_t *bytes) {
 VEC void vec_prefetch(const void *p) {
     _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
+VEC void vec_prefetch_far(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 VEC void vf_unzip(vf a, vf b, vf *even, vf *odd) {
     __m256d e = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), o = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
     *even = _mm256_castpd_ps(_mm256_permute4x64_pd(e, 0xd8));

@@ -291,6 +291,10 @@ VEC vi dot_row(vi isum, const vi q[8], const uint8_t *bytes) {
 VEC void vec_prefetch(const void *p) {
     _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
+/* Into the second-level cache: for what is used later. */
+VEC void vec_prefetch_far(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 /* Even and odd lanes of the 2 * VL values (a, b), and the inverse. */
 VEC void vf_unzip(vf a, vf b, vf *even, vf *odd) {
     const __m512i e = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);

@@ -299,6 +299,9 @@ VEC vi dot_row(vi isum, const vi q[8], const uint8_t *bytes) {
 VEC void vec_prefetch(const void *p) {
     __builtin_prefetch(p);
 }
+VEC void vec_prefetch_far(const void *p) {
+    __builtin_prefetch(p, 0, 2);
+}
 VEC void vf_unzip(vf a, vf b, vf *even, vf *odd) {
     *even = vuzp1q_f32(a, b);
     *odd = vuzp2q_f32(a, b);
