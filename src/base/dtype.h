@@ -1,6 +1,7 @@
 /* dtype.h: the element types that tensors are stored in: one table for every room.
  *
- * Values below 256 are ggml's type ids, as GGUF files carry them. Those from 256 on exist in safetensors files only.
+ * Values below 256 are ggml's type ids, as GGUF files carry them. Those from 256 on exist in safetensors files only, the last three in none:
+ * they are codes of safetensors files together with their scales (formats/native.h).
  */
 #ifndef SUAN_BASE_DTYPE_H
 #define SUAN_BASE_DTYPE_H
@@ -23,14 +24,15 @@
                         X(MXFP4, 39, 32, 17) X(NVFP4, 40, 64, 36) X(Q1_0, 41, 128, 18) X(Q2_0, 42, 64, 18) X(BOOL, 256, 1, 1)              \
                             X(U8, 257, 1, 1) X(U16, 258, 1, 2) X(U32, 259, 1, 4) X(U64, 260, 1, 8) X(C64, 261, 1, 8) X(F8_E4M3, 262, 1, 1) \
                                 X(F8_E5M2, 263, 1, 1) X(F8_E8M0, 264, 1, 1) X(F8_E4M3FNUZ, 265, 1, 1) X(F8_E5M2FNUZ, 266, 1, 1)            \
-                                    X(F4, 267, 2, 1) X(F6_E2M3, 268, 4, 3) X(F6_E3M2, 269, 4, 3)
+                                    X(F4, 267, 2, 1) X(F6_E2M3, 268, 4, 3) X(F6_E3M2, 269, 4, 3)                               \
+                                        X(F8_128, 270, 128, 132) X(F8_32, 271, 32, 36) X(I4_BF16, 272, 32, 18)
 
 typedef enum suan__dtype {
 #define SUAN__DTYPE_ENUM(name, id, block, bytes) SUAN__##name = id,
     SUAN__DTYPE_MAP(SUAN__DTYPE_ENUM)
 #undef SUAN__DTYPE_ENUM
 } suan__dtype;
-#define SUAN__DTYPE_END 270
+#define SUAN__DTYPE_END 273
 
 typedef struct suan__dtype_info {
     const char *name; /* "Q4_0"; NULL in a row that is no type */

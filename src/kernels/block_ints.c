@@ -106,6 +106,10 @@ void suan__block_decode(suan__dtype type, const uint8_t *p, suan__block_ints *ou
     case SUAN__Q4_0:
         decode_nibbles(p + 2, NULL, 8, out->w);
         break;
+    case SUAN__I4_BF16:
+        decode_nibbles(p + 2, NULL, 8, out->w);
+        out->d = suan__bf16_to_f32(half_at(p));
+        return;
     case SUAN__Q4_1:
         decode_nibbles(p + 4, NULL, 0, out->w);
         break;

@@ -11,7 +11,7 @@
 
 typedef struct suan__field {
     uint8_t offset; /* bytes from the block's start in the file; behind the last field: 0 with n_units 0 */
-    uint8_t unit;   /* bytes: 4 for byte arrays, 2 for halves, 1 for an exponent */
+    uint8_t unit;   /* bytes: 4 for byte arrays, 2 for halves, 1 for an exponent and for codes of F8 */
     uint8_t n_units;
 } suan__field;
 

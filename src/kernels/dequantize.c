@@ -145,6 +145,21 @@ static void q2_0(float *y, const uint8_t *p) {
     for (int j = 0; j < 64; j++) y[j] = product(suan__half_at(p), (p[2 + j / 4] >> (j % 4 * 2) & 3) - 1);
 }
 
+/* A scale, an f32, before e4m3 codes. */
+static void f8(float *y, const uint8_t *p, int n) {
+    float d = suan__f32_from_bits(suan__u32_at(p));
+    for (int j = 0; j < n; j++) y[j] = suan__e4m3_to_f32(p[4 + j]) * d;
+}
+static void f8_128(float *y, const uint8_t *p) {
+    f8(y, p, 128);
+}
+static void f8_32(float *y, const uint8_t *p) {
+    f8(y, p, 32);
+}
+static void i4_bf16(float *y, const uint8_t *p) {
+    for (int j = 0; j < 32; j++) y[j] = product(suan__bf16_to_f32((uint16_t)suan__u16_at(p)), nibble(p + 2, j) - 8);
+}
+
 static void f16(float *y, const uint8_t *p) {
     *y = suan__half_at(p);
 }
@@ -160,7 +175,7 @@ static void f64(float *y, const uint8_t *p) {
     *y = (float)d;
 }
 
-static suan__dequantize_block_fn *const functions[64] = {
+static suan__dequantize_block_fn *const functions[SUAN__DTYPE_END] = {
     [SUAN__F32] = f32,
     [SUAN__F16] = f16,
     [SUAN__BF16] = bf16,
@@ -190,10 +205,13 @@ static suan__dequantize_block_fn *const functions[64] = {
     [SUAN__IQ3_S] = suan__dequantize_iq3_s,
     [SUAN__IQ1_S] = suan__dequantize_iq1_s,
     [SUAN__IQ1_M] = suan__dequantize_iq1_m,
+    [SUAN__F8_128] = f8_128,
+    [SUAN__F8_32] = f8_32,
+    [SUAN__I4_BF16] = i4_bf16,
 };
 
 bool suan__dequantize_known(suan__dtype type) {
-    return (uint32_t)type < 64 && functions[type];
+    return (uint32_t)type < SUAN__DTYPE_END && functions[type];
 }
 
 void suan__dequantize_row(suan__dtype type, float *dst, const void *src, size_t k) {

@@ -47,6 +47,14 @@ static inline uint16_t suan__f32_to_bf16(float f) {
     return (uint16_t)((u + (0x7fff + (u >> 16 & 1))) >> 16);
 }
 
+/* The value of an e4m3 code, exact: exponent and mantissa go where binary32 has them, and the bias is a multiplication, which also normalises
+ * subnormals. The code of all ones is a NaN; there are no infinities. */
+static inline float suan__e4m3_to_f32(uint8_t code) {
+    uint32_t sign = (uint32_t)(code & 0x80) << 24;
+    if ((code & 0x7f) == 0x7f) return suan__f32_from_bits(sign | 0x7fc00000);
+    return suan__f32_from_bits(sign | suan__f32_bits(suan__f32_from_bits((uint32_t)(code & 0x7f) << 20) * 0x1p120f));
+}
+
 /* 2^(e - 128): the scale that meets the doubled integers of MXFP4; exact, subnormal for e < 2. */
 static inline float suan__e8m0_half(uint8_t e) {
     return suan__f32_from_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);

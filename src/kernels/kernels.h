@@ -7,8 +7,9 @@
  * it) of 16 rows.
  *
  *   float types   panel[k][16] elements of the stored type
+ *   F8            for each block: float scale[16], codes [k of the block][16]
  *   block types   for each block of the row, its fields in the order of the file format; a field of bytes is cut into units of 4 bytes
- *                 (scales: their own size: 2 for halves, 1 for an exponent byte) and unit u of row r stands at [u][r]. A panel has as many
+ *                 (scales: their own size: 2 for halves, 1 for an exponent byte; codes of F8: 1) and unit u of row r stands at [u][r]. A panel has as many
  *                 bytes as its 16 rows in the file; blocks.h has the table of fields.
  *
  * Rows missing in the last panel are zero bytes. The quantised activations of a column ("q8 row") lie one after the other in one stretch,
@@ -134,8 +135,12 @@ typedef void suan__attn_merge_fn(float *o, float *m, float *s, const float *o2, 
 typedef void suan__div_fn(float *y, float a, size_t n); /* y[i] = y[i] / a */
 
 /* Weight types with kernels of their own: X(name). Every other ggml type is expanded to F32 when a model is loaded. */
-#define SUAN__WEIGHT_MAP(X) \
+#define SUAN__GGUF_WEIGHT_MAP(X) \
     X(F32) X(F16) X(BF16) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4)
+/* Of published checkpoints: e4m3 codes behind their scale, an f32, which are floating point (a weight is the product, rounded once); Q4_0 with
+ * a bfloat16 scale. No quantiser makes them. */
+#define SUAN__NATIVE_WEIGHT_MAP(X) X(F8_128) X(F8_32) X(I4_BF16)
+#define SUAN__WEIGHT_MAP(X) SUAN__GGUF_WEIGHT_MAP(X) SUAN__NATIVE_WEIGHT_MAP(X)
 
 /* X(field, type): every other operation of the table. */
 #define SUAN__KERNEL_MAP(X)                      \
@@ -173,10 +178,10 @@ typedef struct suan__kernels {
 #define SUAN__KERNEL_FIELD(field, type) type *field;
     SUAN__KERNEL_MAP(SUAN__KERNEL_FIELD)
 #undef SUAN__KERNEL_FIELD
-    suan__matmul_fn *matmul[64]; /* by ggml type id: the types of SUAN__WEIGHT_MAP; NULL for others */
-    suan__expand_fn *expand[64]; /* the same types */
-    suan__matmul_wide_fn *matmul_wide[64]; /* NULL where the level has no unit for it */
-    uint8_t wide_from[64];                 /* the number of columns from which matmul_wide is the faster one */
+    suan__matmul_fn *matmul[SUAN__DTYPE_END]; /* the types of SUAN__WEIGHT_MAP; NULL for others */
+    suan__expand_fn *expand[SUAN__DTYPE_END]; /* the same types */
+    suan__matmul_wide_fn *matmul_wide[SUAN__DTYPE_END]; /* NULL where the level has no unit for it */
+    uint8_t wide_from[SUAN__DTYPE_END];                 /* the number of columns from which matmul_wide is the faster one */
 } suan__kernels;
 
 /* The level that `name` asks for ("c", "avx2", "avx512", "amx", "neon"; NULL or "": the best this processor has). An unknown name, or one this
@@ -200,8 +205,8 @@ void suan__panel_unpack_row(suan__dtype type, void *row, const void *panel, size
 bool suan__dequantize_known(suan__dtype type);
 /* dst[k] from a row of whole blocks: exact, as ggml's C code gives it. */
 void suan__dequantize_row(suan__dtype type, float *dst, const void *src, size_t k);
-/* Quantises a row: F32 (a copy), F16, BF16 (nearest even; values too large become infinities), and the block types of SUAN__WEIGHT_MAP.
- * Q4_0 .. Q8_0 give ggml's bytes; the others search for the least squared error. Scales beyond binary16 become its largest value, so block
+/* Quantises a row: F32 (a copy), F16, BF16 (nearest even; values too large become infinities), and the block types of
+ * SUAN__GGUF_WEIGHT_MAP. Q4_0 .. Q8_0 give ggml's bytes; the others search for the least squared error. Scales beyond binary16 become its largest value, so block
  * types come back finite whatever x is. The same bytes on every machine. x finite. false: the type has no quantiser. */
 bool suan__quantize_row(suan__dtype type, void *dst, const float *x, size_t k);
 

@@ -10,6 +10,7 @@ int suan__activation_block(suan__dtype type) {
     case SUAN__Q5_1:
     case SUAN__IQ4_NL:
     case SUAN__MXFP4:
+    case SUAN__I4_BF16:
         return 32;
     case SUAN__Q2_K:
     case SUAN__Q3_K:

@@ -48,6 +48,28 @@ void suan__matmul_BF16_c(float *y, size_t ldy, const void *panel, size_t k, cons
     matmul_float(y, ldy, panel, k, x, ldx, n_cols, n_rows, load_bf16);
 }
 
+/* Blocks of e4m3 codes become f32 weights, which meet the columns as such. */
+static void matmul_f8(suan__dtype type, float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols,
+                      int n_rows) {
+    size_t block = suan__dtype_get(type)->block, block_bytes = (size_t)suan__dtype_get(type)->bytes * SUAN__PANEL;
+    float w[128 * SUAN__PANEL];
+    for (int c = 0; c < n_cols; c++) {
+        float acc[SUAN__PANEL] = {0};
+        for (size_t b = 0; b < k / block; b++) {
+            (type == SUAN__F8_128 ? suan__expand_F8_128_c : suan__expand_F8_32_c)(w, (const char *)panel + b * block_bytes, block, 0, block);
+            column_float(acc, w, block, (const float *)((const char *)x + (size_t)c * ldx) + b * block, load_f32);
+        }
+        memcpy(y + (size_t)c * ldy, acc, (size_t)n_rows * sizeof(float));
+    }
+}
+
+void suan__matmul_F8_128_c(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) {
+    matmul_f8(SUAN__F8_128, y, ldy, panel, k, x, ldx, n_cols, n_rows);
+}
+void suan__matmul_F8_32_c(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) {
+    matmul_f8(SUAN__F8_32, y, ldy, panel, k, x, ldx, n_cols, n_rows);
+}
+
 void suan__matmul_acc_c(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows) {
     for (int c = 0; c < n_cols; c++) {
         float acc[SUAN__PANEL] = {0};
@@ -143,3 +165,4 @@ MATMUL_BLOCK(Q6_K)
 MATMUL_BLOCK(IQ4_NL)
 MATMUL_BLOCK(IQ4_XS)
 MATMUL_BLOCK(MXFP4)
+MATMUL_BLOCK(I4_BF16)

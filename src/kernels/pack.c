@@ -9,7 +9,7 @@
 #define HALF(offset) \
     { offset, 2, 1 }
 
-static const suan__field fields[64][SUAN__MAX_FIELDS + 1] = {
+static const suan__field fields[SUAN__DTYPE_END][SUAN__MAX_FIELDS + 1] = {
     [SUAN__F32] = {{0, 4, 1}},
     [SUAN__F16] = {HALF(0)},
     [SUAN__BF16] = {HALF(0)},
@@ -26,10 +26,13 @@ static const suan__field fields[64][SUAN__MAX_FIELDS + 1] = {
     [SUAN__IQ4_NL] = {HALF(0), BYTES(2, 16)},
     [SUAN__IQ4_XS] = {HALF(0), HALF(2), BYTES(4, 4), BYTES(8, 128)},
     [SUAN__MXFP4] = {{0, 1, 1}, BYTES(1, 16)},
+    [SUAN__F8_128] = {BYTES(0, 4), {4, 1, 128}},
+    [SUAN__F8_32] = {BYTES(0, 4), {4, 1, 32}},
+    [SUAN__I4_BF16] = {HALF(0), BYTES(2, 16)},
 };
 
 const suan__field *suan__block_fields(suan__dtype type) {
-    return (uint32_t)type < 64 && fields[type][0].n_units ? fields[type] : NULL;
+    return (uint32_t)type < SUAN__DTYPE_END && fields[type][0].n_units ? fields[type] : NULL;
 }
 
 size_t suan__panel_bytes(suan__dtype type, size_t k) {

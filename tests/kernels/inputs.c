@@ -114,6 +114,9 @@ static void scale_offsets(suan__dtype type, int offset[2]) {
         offset[0] = 208;
         break;
     case SUAN__MXFP4:
+    case SUAN__F8_128:
+    case SUAN__F8_32:
+    case SUAN__I4_BF16:
         offset[0] = -1;
         break;
     default:
@@ -139,6 +142,24 @@ static void float_row(inputs *in, suan__dtype type, int kind, void *row, size_t 
     }
 }
 
+/* The scale of a block of the published checkpoints' types, whose codes are there, except that none of F8 may be a NaN. Scales of any size
+ * stay below what makes the largest code infinite. */
+static void native_block(inputs *in, suan__dtype type, int kind, uint8_t *p, size_t n_codes) {
+    uint32_t bits = inputs_u32(in);
+    if (kind == INPUTS_BLOCK_SUBNORMAL)
+        bits &= 0x807fffff;
+    else if (kind != INPUTS_BLOCK_ANY)
+        bits = suan__f32_bits(inputs_unit(in) * 0x1p-7f);
+    else if ((bits & 0x7f800000) >= 0x7b000000)
+        bits &= 0xbfffffff;
+    if (type == SUAN__I4_BF16) {
+        memcpy(p, (const char *)&bits + 2, 2);
+        return;
+    }
+    memcpy(p, &bits, 4);
+    for (size_t i = 4; i < 4 + n_codes; i++) p[i] = (uint8_t)((p[i] & 0x7f) == 0x7f ? p[i] ^ 1 : p[i]);
+}
+
 void inputs_row(inputs *in, suan__dtype type, int kind, void *row, size_t k) {
     const suan__dtype_info *info = suan__dtype_get(type);
     uint8_t *p = row;
@@ -162,5 +183,6 @@ void inputs_row(inputs *in, suan__dtype type, int kind, void *row, size_t k) {
             uint32_t below = kind == INPUTS_BLOCK_ANY ? 253 : kind == INPUTS_BLOCK_SUBNORMAL ? 4 : 12;
             p[0] = (uint8_t)(inputs_below(in, below) + (below == 12 ? 114 : 0));
         }
+        if (type == SUAN__F8_128 || type == SUAN__F8_32 || type == SUAN__I4_BF16) native_block(in, type, kind, p, info->block);
     }
 }

@@ -111,7 +111,7 @@ static void test_quantize_searched_types_give_the_same_bytes_everywhere(void **s
 
 static const suan__dtype all_types[] = {
 #define ROW(name) SUAN__##name,
-    SUAN__WEIGHT_MAP(ROW)
+    SUAN__GGUF_WEIGHT_MAP(ROW)
 #undef ROW
 };
 

@@ -29,7 +29,7 @@
 
 static const suan__dtype kernel_types[] = {
 #define TYPE(name) SUAN__##name,
-    SUAN__WEIGHT_MAP(TYPE)
+    SUAN__GGUF_WEIGHT_MAP(TYPE)
 #undef TYPE
 };
 #define N_KERNEL_TYPES (sizeof kernel_types / sizeof *kernel_types)

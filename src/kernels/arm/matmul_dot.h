@@ -191,6 +191,11 @@ VEC void load_halves(vf out[2], const uint8_t *p, bool pair) {
     memcpy(&x, p, 8);
     rows_shape(out, vcvt_f32_f16(x), pair);
 }
+VEC void load_bfloats(vf out[2], const uint8_t *p, bool pair) {
+    uint16x4_t x;
+    memcpy(&x, p, 8);
+    rows_shape(out, vreinterpretq_f32_u32(vshll_n_u16(x, 16)), pair);
+}
 /* 2^(e - 128) for four exponent bytes: below 2 a subnormal, which is why it is put together from bits. */
 VEC void load_exponents(vf out[2], const uint8_t *p, bool pair) {
     uint32_t four;
@@ -208,6 +213,7 @@ typedef struct kind {
     int n_sub;      /* blocks of 256: sub-blocks */
     bool is_signed; /* and their scales' sign */
     bool exponent;  /* d is a byte */
+    bool bfloat;    /* d is a bfloat16 */
     weights_fn *weights;
     sub_weights_fn *sub_weights;
     scales_fn *scales;
@@ -224,6 +230,8 @@ VEC void add_32(vf *acc, const uint8_t *p, int h, const acts *a, const kind *k, 
     dot(sums, w, a, 0, 8, 0, C, C, pair);
     if (k->exponent)
         load_exponents(d, p + h, pair);
+    else if (k->bfloat)
+        load_bfloats(d, p + 2 * h, pair);
     else
         load_halves(d, p + k->d + 2 * h, pair);
     if (k->dmin >= 0) load_halves(m, p + k->dmin + 2 * h, pair);
@@ -373,6 +381,7 @@ VEC void dot_matmul(float *y, size_t ldy, const void *panel, size_t k, const uin
     X(Q5_1, q5_1, .bytes = 24, .dmin = 32, .weights = weights_q5_1)                                                                   \
     X(IQ4_NL, iq4_nl, .bytes = 18, .dmin = -1, .weights = weights_iq4_nl)                                                             \
     X(MXFP4, mxfp4, .bytes = 17, .dmin = -1, .exponent = true, .weights = weights_mxfp4)                                              \
+    X(I4_BF16, i4_bf16, .bytes = 18, .dmin = -1, .offset = 8, .bfloat = true, .weights = weights_q4_0)                                \
     X(Q2_K, q2_k, .bytes = 84, .d = 1280, .dmin = 1312, .n_sub = 16, .sub_weights = sub_weights_q2_k, .scales = scales_q2_k)          \
     X(Q3_K, q3_k, .bytes = 110, .d = 1728, .dmin = -1, .offset = 4, .n_sub = 16, .is_signed = true, .sub_weights = sub_weights_q3_k,  \
       .scales = scales_q3_k)                                                                                                          \

@@ -77,6 +77,12 @@ VEC void expand_iq4_nl(float *dst, const uint8_t *p, int h) {
     load_table_values(w, vi_table(suan__iq4_values), p + 32, h);
     expand_32(dst, w, &e);
 }
+VEC void expand_i4_bf16(float *dst, const uint8_t *p, int h) {
+    vi w[8];
+    expansion e = {.scale = vf_load_bf16(p + 2 * h), .offset = 8};
+    load_nibbles(w, p + 32, h);
+    expand_32(dst, w, &e);
+}
 VEC void expand_mxfp4(float *dst, const uint8_t *p, int h) {
     vi w[8];
     expansion e = {.scale = load_e8m0_half(p + h), .sign = true};

@@ -6,6 +6,7 @@
 #include "kernels/simd/attention_keys.h"
 #include "kernels/simd/elementwise.h"
 #include "kernels/simd/expand.h"
+#include "kernels/simd/matmul_f8.h"
 #include "kernels/simd/matmul_float.h"
 #include "kernels/simd/matmul_quant.h"
 
@@ -20,6 +21,8 @@ static void fill(suan__kernels *t) {
     ENTRY(F32, f32, , )
     ENTRY(F16, f16, , )
     ENTRY(BF16, bf16, , )
+    ENTRY(F8_128, f8_128, , )
+    ENTRY(F8_32, f8_32, , )
 #undef ENTRY
 }
 

@@ -148,6 +148,14 @@ VEC void block_q5_1(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
     }
 }
 
+VEC void block_i4_bf16(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
+    vi w[8];
+    vf d = vf_load_bf16(p + 2 * h);
+    load_nibbles(w, p + 32, h);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 4, 8), d, cols_d(x, c));
+}
+
 VEC void load_table_values(vi w[8], vi table, const uint8_t *field, int h) {
     load_nibbles(w, field, h);
 #pragma GCC unroll 8
@@ -415,7 +423,8 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
     X(Q2_K, q2_k, 256, 84)  \
     X(Q3_K, q3_k, 256, 110) \
     X(Q4_K, q4_k, 256, 144) \
-    X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17)
+    X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17) \
+    X(I4_BF16, i4_bf16, 32, 18)
 
 #define SIMD_QUANT_MATMUL(name, stem, block, bytes)                                                                                        \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \

@@ -171,6 +171,11 @@ VEC void vf_store_f16_n(void *p, vf x, size_t n) {
 VEC vf vf_load_bf16(const void *p) {
     return vf_bits(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }
+/* VL codes of e4m3 as f32, times 2^-8: shifted to where a binary16 has its bits, whose exponent is biased by 8 more. Exact; a NaN's code is not known. */
+VEC vf vf_load_e4m3(const void *p) {
+    __m256i h = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
+    return _mm512_cvtph_ps(_mm256_and_si256(h, _mm256_set1_epi16((short)0xbfff)));
+}
 /* VL bytes and VL halves, zero-extended */
 VEC vi vi_load_u8(const void *p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));

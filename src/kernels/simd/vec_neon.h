@@ -174,6 +174,13 @@ VEC void vf_store_f16_n(void *p, vf x, size_t n) {
     vst1_u16(h, vreinterpret_u16_f16(vcvt_f16_f32(x)));
     memcpy(p, h, n * 2);
 }
+/* VL codes of e4m3 as f32, times 2^-8: shifted to where a binary16 has its bits, whose exponent is biased by 8 more. Exact; a NaN's code is not known. */
+VEC vf vf_load_e4m3(const void *p) {
+    uint32_t four;
+    memcpy(&four, p, 4);
+    int16x4_t h = vshl_n_s16(vget_low_s16(vmovl_s8(vcreate_s8(four))), 7);
+    return vcvt_f32_f16(vreinterpret_f16_s16(vand_s16(h, vdup_n_s16((int16_t)0xbfff))));
+}
 VEC vf vf_load_bf16(const void *p) {
     uint16x4_t h;
     memcpy(&h, p, 8);

@@ -24,6 +24,17 @@ static uint8_t weight_byte(check *ck, int kind) {
     return (uint8_t)check_random(ck);
 }
 
+/* What the bytes are no e4m3 block for: the scale is below 2^120, and no code is a NaN. */
+static void make_f8(check *ck, uint8_t *block, size_t n, int kind) {
+    float scale;
+    check_floats(ck, &scale, 1, kind == CHECK_WEIGHTS_TINY ? CHECK_SUBNORMAL : kind == CHECK_WEIGHTS_SIGNS ? CHECK_MIXED : CHECK_NORMAL);
+    if (kind == CHECK_WEIGHTS_ONES) scale = check_random(ck) & 1 ? -0x1.fffffep119f : 0x1p118f;
+    if (!(scale < 0x1p120f && scale > -0x1p120f)) scale = 0x1p-20f;
+    memcpy(block, &scale, 4);
+    for (uint8_t *p = block + 4; p < block + 4 + n; p++)
+        if ((*p & 0x7f) == 0x7f) *p ^= check_random(ck) % 2 ? 1 : 0x70;
+}
+
 /* One block in the order of the file; the fields of two bytes are halves, but for the scale bits of IQ4_XS. */
 static void make_block(check *ck, suan__dtype type, uint8_t *block, int kind) {
     for (const suan__field *f = suan__block_fields(type); f->n_units; f++) {
@@ -35,6 +46,7 @@ static void make_block(check *ck, suan__dtype type, uint8_t *block, int kind) {
             for (int i = 0; i < f->unit * f->n_units; i++) p[i] = weight_byte(ck, kind);
         }
     }
+    if (type == SUAN__F8_128 || type == SUAN__F8_32) make_f8(ck, block, suan__dtype_get(type)->block, kind);
     if (type == SUAN__MXFP4 && block[0] >= 250) block[0] = 249; /* keeps d * (sum of products) finite, mostly */
 }
 
