@@ -1,12 +1,15 @@
-/* bench_kernels.c: speed of the matrix products on one core, by level and weight type.
+/* bench_kernels.c: speed of the matrix products, by level and weight type.
  *
- *     bench_kernels [--level NAME] [--mib N] [--ops] [TYPE...]
+ *     bench_kernels [--level NAME] [--threads N] [--mib N] [--columns N] [--ops] [TYPE...]
  *
- * "read" is the bandwidth of a plain pass over N MiB (default 1024: more than the caches), and "decode" that of products with one column
- * over as many bytes of weights; "cached" is the same on weights that stay in the second-level cache. "64 columns" counts a multiply-add as
- * two operations. --ops adds the other operations. Times are processor time of the thread, the best of several passes: what others take
- * from a shared machine counts as little as it can.
+ * "read" is the bandwidth of the best of some plain passes over N MiB (default 1024: more than the caches) with all threads (default: as many as the
+ * machine has), and "decode" that of products with 1, 2, 4 and 8 columns over as many bytes of weights, with its share of it; "cached" is
+ * one thread's with one column on weights that stay in the second-level cache. "prefill" is the rate of products with many columns (default
+ * 128) on weights and columns that stay in that cache, and its share of the arithmetic peak, which kernels/peaks.c measures; a multiply-add counts
+ * as two operations. The best of several passes, which take turns with those of the limit; wall time for decode, the threads' processor
+ * time for prefill and its peak, where nothing but the cores counts. --ops adds the other operations on one thread.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +17,13 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "kernels/kernels.h"
+#include "kernels/peaks.h"
 
 #define K 4096
-#define COLUMNS 64
+#define MAX_COLUMNS 512
+#define CACHED_BYTES (768u << 10) /* of weights, for each thread: they stay in the second-level cache */
 
 static const suan__dtype types[] = {
 #define TYPE(name) SUAN__##name,
@@ -28,18 +34,25 @@ static const suan__dtype types[] = {
 
 typedef struct bench {
     const suan__kernels *k;
+    suan__pool *pool;
     uint8_t *memory; /* bytes of it */
     size_t bytes;
-    double read_gbs;
-    float *x, *y;   /* [COLUMNS][K] */
-    uint8_t *q8;    /* COLUMNS q8 rows */
+    int columns;    /* of prefill */
+    float *x, *y;   /* x [MAX_COLUMNS][K]; y [threads][MAX_COLUMNS][16], and more for run_ops */
+    uint8_t *q8;    /* MAX_COLUMNS q8 rows */
     uint8_t *panel; /* one of random weights */
 } bench;
 
-static double now(void) {
+static double read_clock(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+static double now(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+static double thread_time(void) {
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static uint32_t random_word(uint32_t i) {
@@ -50,6 +63,9 @@ static uint32_t random_word(uint32_t i) {
 
 static double least(double a, double b) {
     return a < b ? a : b;
+}
+static double most(double a, double b) {
+    return a > b ? a : b;
 }
 
 static void make_panel(bench *b, suan__dtype type) {
@@ -69,50 +85,119 @@ static void make_panel(bench *b, suan__dtype type) {
     suan__free(rows);
 }
 
-/* Seconds for n_panels panels, one after the other, times n_cols columns; best of `passes`. */
-static double time_product(bench *b, suan__dtype type, size_t n_panels, int n_cols, int passes) {
-    size_t block = (size_t)suan__activation_block(type), panel_bytes = suan__panel_bytes(type, K);
-    size_t ldx = block ? suan__q8_row_bytes(K, block) : K * sizeof(float);
+/* One pass of all threads: each takes its share of n_panels panels, or repeats a set of so many. */
+typedef struct pass {
+    bench *b;
+    suan__dtype type;
+    size_t n_panels, repeat; /* repeat 0: the panels are shared out; otherwise each thread goes `repeat` times through its own set */
+    int n_cols;
+    suan__peak_fn *peak;
+    int streams; /* of the plain pass */
+    size_t ahead;
+    _Atomic uint64_t ops, nanoseconds; /* what the peak's calls did; the processor time of all threads */
+} pass;
+
+static void product_pass(void *ctx, int i_thread, int n_threads) {
+    pass *p = ctx;
+    double t = thread_time();
+    const bench *b = p->b;
+    size_t block = (size_t)suan__activation_block(p->type), panel_bytes = suan__panel_bytes(p->type, K);
+    size_t ldx = block ? suan__q8_row_bytes(K, block) : K * sizeof(float), i = (size_t)i_thread, n = (size_t)n_threads;
     const void *x = block ? (void *)b->q8 : (void *)b->x;
-    double best = 1e9;
-    for (int c = 0; c < COLUMNS && block; c++) {
-        (block == 32 ? b->k->quantize_q8_32 : b->k->quantize_q8_256)(b->q8 + (size_t)c * ldx, b->x + (size_t)c * K, K);
+    float *y = b->y + i * MAX_COLUMNS * SUAN__PANEL;
+    size_t first = p->repeat ? p->n_panels * i : p->n_panels * i / n, end = p->repeat ? first + p->n_panels : p->n_panels * (i + 1) / n;
+    for (size_t r = 0; r < (p->repeat ? p->repeat : 1); r++) {
+        for (size_t j = first; j < end; j++)
+            b->k->matmul[p->type](y, SUAN__PANEL, b->memory + j * panel_bytes, K, x, ldx, p->n_cols, SUAN__PANEL);
     }
-    for (int pass = 0; pass < passes; pass++) {
+    p->nanoseconds += (uint64_t)((thread_time() - t) * 1e9);
+}
+
+static void read_pass(void *ctx, int i_thread, int n_threads) {
+    const pass *p = ctx;
+    size_t n = p->b->bytes / 4096, i = (size_t)i_thread, first = n * i / (size_t)n_threads, end = n * (i + 1) / (size_t)n_threads;
+    volatile uint64_t sum = suan__peaks_get(p->b->k->name)->read(p->b->memory + first * 4096, (end - first) * 4096, p->streams, p->ahead);
+    (void)sum;
+}
+
+static void peak_pass(void *ctx, int i_thread, int n_threads) {
+    pass *p = ctx;
+    double t = thread_time();
+    (void)i_thread, (void)n_threads;
+    for (int i = 0; i < 4; i++) p->ops += p->peak();
+    p->nanoseconds += (uint64_t)((thread_time() - t) * 1e9);
+}
+
+static double seconds(pass *p, suan__pool_fn *fn) {
+    double t = now();
+    suan__pool_run(p->b->pool, fn, p);
+    return now() - t;
+}
+
+static void decode(bench *b, suan__dtype type, size_t n_panels) {
+    pass p = {.b = b, .type = type, .n_panels = n_panels};
+    double read = 1e9, product[4] = {1e9, 1e9, 1e9, 1e9};
+    for (int i = 0; i < 4; i++) {
+        for (int way = 0; way < 4; way++) { /* which is the fastest differs between machines */
+            p.streams = way % 2 ? 4 : 1;
+            p.ahead = way / 2 ? 2048 : 0;
+            read = least(read, seconds(&p, read_pass));
+        }
+        for (int c = 0; c < 4; c++) {
+            p.n_cols = 1 << c;
+            product[c] = least(product[c], seconds(&p, product_pass));
+        }
+    }
+    double bytes = (double)(n_panels * suan__panel_bytes(type, K)), limit = (double)b->bytes / read;
+    printf("  read %5.1f  decode %5.1f GB/s", limit * 1e-9, bytes / product[0] * 1e-9);
+    for (int c = 0; c < 4; c++) printf(" %3.0f%%", 100 * bytes / product[c] / limit);
+}
+
+static void prefill(bench *b, suan__dtype type) {
+    int n_threads = suan__pool_n_threads(b->pool);
+    size_t n_panels = CACHED_BYTES / suan__panel_bytes(type, K);
+    n_panels = n_panels < 1 ? 1 : n_panels > 4 ? 4 : n_panels;
+    pass p = {.b = b, .type = type, .n_panels = n_panels, .repeat = 16, .n_cols = b->columns};
+    const suan__peaks *peaks = suan__peaks_get(b->k->name); /* the entries of matmul are those of vectors, at AMX's level too */
+    p.peak = !suan__activation_block(type) ? peaks->f32 : peaks->vector ? peaks->vector : peaks->int8;
+    double rate = 0, limit = 0, n = n_threads, ops = 2.0 * K * SUAN__PANEL * b->columns * (double)(n_panels * p.repeat) * n;
+    for (int i = 0; i < 8; i++) {
+        p.ops = p.nanoseconds = 0;
+        suan__pool_run(b->pool, peak_pass, &p);
+        limit = most(limit, (double)p.ops * n / (double)p.nanoseconds);
+        p.nanoseconds = 0;
+        suan__pool_run(b->pool, product_pass, &p);
+        rate = most(rate, ops * n / (double)p.nanoseconds);
+    }
+    printf("  peak %5.0f  prefill %5.0f GOP/s %3.0f%%", limit, rate, 100 * rate / limit);
+}
+
+static double cached(bench *b, suan__dtype type) {
+    size_t panel_bytes = suan__panel_bytes(type, K), n_panels = CACHED_BYTES / panel_bytes + 1;
+    pass p = {.b = b, .type = type, .n_panels = n_panels, .repeat = 4, .n_cols = 1};
+    double best = 1e9;
+    for (int i = 0; i < 20; i++) {
         double t = now();
-        for (size_t i = 0; i < n_panels; i++)
-            b->k->matmul[type](b->y, SUAN__PANEL, b->memory + i * panel_bytes, K, x, ldx, n_cols, SUAN__PANEL);
+        product_pass(&p, 0, 1);
         best = least(best, now() - t);
     }
-    return best;
+    return (double)(4 * n_panels * panel_bytes) / best;
 }
 
 static void run_type(bench *b, suan__dtype type) {
-    size_t panel_bytes = suan__panel_bytes(type, K), n_panels = b->bytes / panel_bytes, n_cached = (768u << 10) / panel_bytes;
-    if (n_cached == 0) n_cached = 1;
+    size_t panel_bytes = suan__panel_bytes(type, K), n_panels = b->bytes / panel_bytes, block = (size_t)suan__activation_block(type);
     make_panel(b, type);
     for (size_t i = 0; i < n_panels; i++) memcpy(b->memory + i * panel_bytes, b->panel, panel_bytes);
-    double decode = time_product(b, type, n_panels, 1, 3) / (double)n_panels;
-    double cached = time_product(b, type, n_cached, 1, 200) / (double)n_cached;
-    double wide = time_product(b, type, 4, COLUMNS, 30) / 4;
-    double gbs = (double)panel_bytes / decode * 1e-9;
-    printf("%-7s %-7s %9.0f ns/panel %7.2f GB/s %4.0f%% of read  %7.2f GB/s cached  %8.1f GOP/s 64 columns\n", b->k->name,
-           suan__dtype_get(type)->name, decode * 1e9, gbs, 100 * gbs / b->read_gbs, (double)panel_bytes / cached * 1e-9,
-           2.0 * K * SUAN__PANEL * COLUMNS / wide * 1e-9);
-    fflush(stdout);
-}
-
-/* The plain pass: whether all of the memory, as floats, is finite. */
-static void measure_read(bench *b) {
-    double best = 1e9;
-    memset(b->memory, 0, b->bytes);
-    for (int pass = 0; pass < 4; pass++) {
-        double t = now();
-        if (!b->k->all_finite((const float *)(const void *)b->memory, b->bytes / sizeof(float))) exit(1);
-        best = least(best, now() - t);
+    for (size_t c = 0; c < MAX_COLUMNS && block; c++) {
+        suan__quantize_q8_fn *quantize = block == 32 ? b->k->quantize_q8_32 : b->k->quantize_q8_256;
+        quantize(b->q8 + c * suan__q8_row_bytes(K, block), b->x + c * K, K);
     }
-    b->read_gbs = (double)b->bytes / best * 1e-9;
-    printf("%-7s read    %7.2f GB/s\n", b->k->name, b->read_gbs);
+    printf("%-7s %-6s", b->k->name, suan__dtype_get(type)->name);
+    decode(b, type, n_panels);
+    printf("  cached %5.1f", cached(b, type) * 1e-9);
+    prefill(b, type);
+    printf("\n");
+    fflush(stdout);
 }
 
 /* ns of `call` on n values, best of many. */
@@ -156,35 +241,56 @@ static void run_ops(bench *b) {
     TIME_OP("qk_rows f16 64", 64 * 576 * 64, k->attn_qk_rows_f16(y, 64, x, 64, 64, 576, half, 576, 64, 0.1f));
 }
 
+/* The number behind the option at argv[*i]; 0 when there is none between low and high. */
+static size_t number(int argc, char **argv, int *i, size_t low, size_t high) {
+    char *end = NULL;
+    unsigned long long n = ++*i < argc ? strtoull(argv[*i], &end, 10) : 0;
+    return end && !*end && n >= low && n <= high ? (size_t)n : 0;
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: bench_kernels [--level NAME] [--threads N] [--mib 8..1048576] [--columns 1..512] [--ops] [TYPE...]\n");
+    return 2;
+}
+
+static bool allocate(bench *b) {
+    size_t n_threads = (size_t)suan__pool_n_threads(b->pool);
+    b->memory = suan__pages_alloc(b->bytes);
+    b->x = suan__malloc_aligned(MAX_COLUMNS * K * sizeof(float));
+    b->y = suan__malloc_aligned((n_threads * MAX_COLUMNS * SUAN__PANEL + 64 * K) * sizeof(float));
+    b->q8 = suan__malloc_aligned(MAX_COLUMNS * suan__q8_row_bytes(K, 32));
+    b->panel = suan__malloc_aligned(suan__panel_bytes(SUAN__F32, K));
+    return b->memory && b->x && b->y && b->q8 && b->panel;
+}
+
 int main(int argc, char **argv) {
-    bench b = {0};
+    bench b = {.columns = 128};
     const char *level = NULL;
-    size_t mib = 1024;
+    size_t mib = 1024, threads = 0;
     bool ops = false;
     suan_error err = {0};
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--level") == 0 && i + 1 < argc)
             level = argv[++i];
-        else if (strcmp(argv[i], "--mib") == 0 && i + 1 < argc)
-            mib = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--ops") == 0)
+        else if (strcmp(argv[i], "--threads") == 0) {
+            if (!(threads = number(argc, argv, &i, 1, SUAN__MAX_THREADS))) return usage();
+        } else if (strcmp(argv[i], "--mib") == 0) {
+            if (!(mib = number(argc, argv, &i, 8, 1u << 20))) return usage();
+        } else if (strcmp(argv[i], "--columns") == 0) {
+            if (!(b.columns = (int)number(argc, argv, &i, 1, MAX_COLUMNS))) return usage();
+        } else if (strcmp(argv[i], "--ops") == 0)
             ops = true;
         else
-            return fprintf(stderr, "usage: bench_kernels [--level NAME] [--mib N] [--ops] [TYPE...]\n"), 2;
+            return usage();
     }
-    if (suan__kernels_get(&b.k, level, &err) != SUAN_OK) return fprintf(stderr, "%s\n", err.message), 1;
-    if (mib < 8 || mib > 1u << 20) return fprintf(stderr, "--mib: from 8 to 1048576\n"), 2;
+    if (suan__kernels_get(&b.k, level, &err) != SUAN_OK || suan__pool_create(&b.pool, (int)threads, &err) != SUAN_OK) {
+        return fprintf(stderr, "%s\n", err.message), 1;
+    }
     b.bytes = mib << 20;
-    b.memory = suan__pages_alloc(b.bytes);
-    b.x = suan__malloc_aligned(COLUMNS * K * sizeof(float));
-    b.y = suan__malloc_aligned(COLUMNS * K * sizeof(float));
-    b.q8 = suan__malloc_aligned(COLUMNS * suan__q8_row_bytes(K, 32));
-    b.panel = suan__malloc_aligned(suan__panel_bytes(SUAN__F32, K));
-    if (!b.memory || !b.x || !b.y || !b.q8 || !b.panel) return fprintf(stderr, "out of memory\n"), 1;
-    for (uint32_t n = 0; n < COLUMNS * K; n++) b.x[n] = suan__unit_f32(random_word(n)) - 0.5f;
-    printf("%s\n", suan__cpu_features());
-    measure_read(&b);
+    if (!allocate(&b)) return fprintf(stderr, "out of memory\n"), 1;
+    for (uint32_t n = 0; n < MAX_COLUMNS * K; n++) b.x[n] = suan__unit_f32(random_word(n)) - 0.5f;
+    printf("%s; %d threads\n", suan__cpu_features(), suan__pool_n_threads(b.pool));
     for (size_t t = 0; t < N_TYPES; t++) {
         bool wanted = i == argc;
         for (int a = i; a < argc; a++) wanted |= strcmp(argv[a], suan__dtype_get(types[t])->name) == 0;
@@ -192,6 +298,7 @@ int main(int argc, char **argv) {
     }
     if (ops) run_ops(&b);
     suan__pages_free(b.memory, b.bytes);
+    suan__pool_free(b.pool);
     suan__free(b.x);
     suan__free(b.y);
     suan__free(b.q8);

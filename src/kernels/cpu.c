@@ -68,6 +68,11 @@ bool suan__cpu_has_avx2(void) {
     return ymm(&w) && has_all((const uint32_t[3]){1u << 12 | 1u << 29, 1u << 5, 0}, &w);
 }
 
+bool suan__cpu_has_avxvnni(void) {
+    cpu_words w = read_cpu();
+    return ymm(&w) && suan__cpu_has_avx2() && (w.leaf71_eax >> 4 & 1);
+}
+
 bool suan__cpu_has_avx512(void) {
     cpu_words w = read_cpu();
     return zmm(&w) && suan__cpu_has_avx2() && has_all((const uint32_t[3]){0, 1u << 16 | 1u << 30 | 1u << 31 | 1u << 17, 1u << 11}, &w);

@@ -19,7 +19,7 @@ void suan__kernels_fill_c(suan__kernels *t) {
 }
 
 /* Best first; n_tables of them, and their names with a NULL behind. Written once, under the guard. */
-#define MAX_LEVELS 4
+#define MAX_LEVELS 5
 static suan__kernels tables[MAX_LEVELS];
 static const char *names[MAX_LEVELS + 1];
 static int n_tables;
@@ -32,6 +32,9 @@ static const struct level {
 } levels[] = {
 #if defined(SUAN__HAVE_AVX2)
     {suan__cpu_has_avx2, suan__kernels_overlay_avx2},
+#endif
+#if defined(SUAN__HAVE_AVXVNNI)
+    {suan__cpu_has_avxvnni, suan__kernels_overlay_avxvnni},
 #endif
 #if defined(SUAN__HAVE_AVX512)
     {suan__cpu_has_avx512, suan__kernels_overlay_avx512},
@@ -73,7 +76,7 @@ suan_status suan__kernels_get(const suan__kernels **table, const char *name, sua
         *table = &tables[0];
         return SUAN_OK;
     }
-    char list[64] = "";
+    char list[80] = "";
     for (int i = 0, n = 0; i < n_tables; i++) {
         if (strcmp(names[i], name) == 0) {
             *table = &tables[i];

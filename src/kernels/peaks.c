@@ -107,8 +107,8 @@ PEAK_FN(f32_avx2, "avx2,fma", __m256, 12, _mm256_setzero_ps(), _mm256_set1_ps(0.
 PEAK_FN(f32_avx512, "avx512f", __m512, 16, _mm512_setzero_ps(), _mm512_set1_ps(0.5f), _mm512_set1_ps(0.25f), 32,
         s[i] = _mm512_fmadd_ps(a, b, s[i]))
 PEAK_FN(int8_avx2, "avx2", __m256i, 12, _mm256_setzero_si256(), _mm256_set1_epi8(3), _mm256_set1_epi8(1), 64,
-        __m256i t = _mm256_maddubs_epi16(a, b);
-        KEEP(t); s[i] = _mm256_add_epi16(s[i], t))
+        KEEP(a); /* or the product would be made once */
+        __m256i t = _mm256_maddubs_epi16(a, b); KEEP(t); s[i] = _mm256_add_epi16(s[i], t))
 PEAK_FN(int8_avxvnni, "avx2,avxvnni", __m256i, 12, _mm256_setzero_si256(), _mm256_set1_epi8(3), _mm256_set1_epi8(5), 64,
         s[i] = _mm256_dpbusd_avx_epi32(s[i], a, b))
 PEAK_FN(int8_avx512, "avx512f,avx512vnni", __m512i, 16, _mm512_setzero_si512(), _mm512_set1_epi8(3), _mm512_set1_epi8(5), 128,

@@ -8,7 +8,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/simd/matmul_float.h"
-#include "kernels/simd/matmul_quant.h"
+#include "kernels/simd/weights_quant.h"
 
 /* How the four bytes of a lane become values. */
 typedef struct expansion {
@@ -161,7 +161,9 @@ VEC void expand_iq4_xs(float *dst, const uint8_t *p, int h) {
             for (int h = 0; h < SUAN__PANEL; h += VL) expand_##stem(dst + h, p, h);                \
         }                                                                                          \
     }
-SIMD_QUANT_MAP(EXPAND_BLOCKS)
+#define SIMD_QUANT_ENTRY EXPAND_BLOCKS
+SIMD_QUANT_MAP
+#undef SIMD_QUANT_ENTRY
 #undef EXPAND_BLOCKS
 
 /* Floats: the panel's layout is the result's. */

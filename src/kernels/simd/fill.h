@@ -17,7 +17,9 @@ static void fill(suan__kernels *t) {
 #define ENTRY(name, stem, block, bytes)           \
     t->matmul[SUAN__##name] = ISA(matmul_##stem); \
     t->expand[SUAN__##name] = ISA(expand_##stem);
-    SIMD_QUANT_MAP(ENTRY)
+#define SIMD_QUANT_ENTRY ENTRY
+    SIMD_QUANT_MAP
+#undef SIMD_QUANT_ENTRY
     ENTRY(F32, f32, , )
     ENTRY(F16, f16, , )
     ENTRY(BF16, bf16, , )

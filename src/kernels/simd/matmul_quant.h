@@ -1,17 +1,14 @@
 /* matmul_quant.h: one panel of block-quantised weights times quantised activations (the type suan__matmul_fn for integer types).
  *
- * For each type a function adds one block of VL rows to C columns. It unpacks the block's weights into vectors of four bytes a row, then
- * uses them for every column: the work of unpacking is shared by up to QUANT_COLS columns. The sums inside a block are exact, so that only
- * the last two steps (the product of the scales, the fma) must follow the contract's order.
- *
- * p is the panel's block, h the first of the VL rows. Units (see kernels.h) of 16 rows stand side by side: unit u
- * of rows h.. of a field is 4 * VL bytes at field + 64 * u + 4 * h.
+ * Few columns, as in decode: for each type a function adds one block of VL rows to C columns. It unpacks the block's weights
+ * (weights_quant.h) into registers and uses them for every column. The sums inside a block are exact, so that only the last two steps (the
+ * product of the scales, the fma) must follow the contract's order. Many columns: matmul_many.h.
  */
 #ifndef SUAN_KERNELS_SIMD_MATMUL_QUANT_H
 #define SUAN_KERNELS_SIMD_MATMUL_QUANT_H
 
-#include "kernels/blocks.h"
-#include "kernels/kernels.h"
+#include "kernels/simd/matmul_many.h"
+#include "kernels/simd/weights_quant.h"
 
 /* One block of the columns' quantised activations: of column 0; column c is c * ldx bytes further. */
 typedef struct cols {
@@ -32,32 +29,6 @@ VEC const uint8_t *cols_sums(const cols *x, int c, size_t i) {
     return x->sum + (size_t)c * x->ldx + i * 2;
 }
 
-VEC vi bytes4(int x) {
-    return vi_set1((int)((unsigned)x * 0x01010101u));
-}
-VEC vi unit(const uint8_t *field, int u, int h) {
-    return vi_load(field + 64 * u + 4 * h);
-}
-VEC vi low_nibbles(vi x) {
-    return vi_and(x, bytes4(15));
-}
-VEC vi high_nibbles(vi x) {
-    return vi_and(vi_shr(x, 4), bytes4(15));
-}
-/* Four units of nibbles: the low ones are values 0..15 of the block, the high ones 16..31. */
-VEC void load_nibbles(vi w[8], const uint8_t *field, int h) {
-#pragma GCC unroll 4
-    for (int u = 0; u < 4; u++) {
-        vi x = unit(field, u, h);
-        w[u] = low_nibbles(x);
-        w[u + 4] = high_nibbles(x);
-    }
-}
-/* The bits of `mask` in each byte, moved up by n (down for negative n). */
-VEC vi move_bits(vi x, int n, int mask) {
-    return vi_and(n >= 0 ? vi_shl(x, n) : vi_shr(x, -n), bytes4(mask));
-}
-
 VEC vf add_block(vf acc, vi isum, vf dw, vf da) {
     return vf_fma(vf_from_vi(isum), vf_mul(dw, da), acc);
 }
@@ -72,169 +43,32 @@ VEC void prefetch_part(const uint8_t *p, size_t block_bytes, size_t i, size_t n)
 
 /* ---- types with blocks of 32 */
 
-/* The 32 weights w meet column c with `offset` taken from each. */
-VEC vi dot_block(const vi *w, const cols *x, int c, int bits, int offset) {
-    return dot_u(offset ? dot_sum(cols_sums(x, c, 0), -offset) : vi_zero(), w, cols_q(x, c, 0), 8, bits);
-}
-VEC vi dot_block_signed(const vi *w, const cols *x, int c) {
-    vi start = DOT_S_OFFSET ? dot_sum(cols_sums(x, c, 0), -DOT_S_OFFSET) : vi_zero();
-    return dot_s(start, w, cols_q(x, c, 0), 8);
-}
-
-VEC void block_q8_0(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = vf_load_f16(p + 2 * h);
-#pragma GCC unroll 8
-    for (int u = 0; u < 8; u++) w[u] = dot_s_weights(unit(p + 32, u, h));
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block_signed(w, x, c), d, cols_d(x, c));
-}
-
-VEC void block_q4_0(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = vf_load_f16(p + 2 * h);
-    load_nibbles(w, p + 32, h);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 4, 8), d, cols_d(x, c));
-}
-
 /* acc = fma(m * d_a, sum of the activations, acc), behind the products of the block: Q4_1 and Q5_1 */
 VEC vf add_min(vf acc, vf m, vf da, const void *sum) {
     return vf_fma(vf_mul(m, da), vf_from_vi(dot_sum(sum, 1)), acc);
 }
 
-VEC void block_q4_1(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
+VEC void block_32(const uint8_t *p, int h, const cols *x, vf *acc, int C, load_32_fn *load, int bits, int offset, bool min) {
     vi w[8];
-    vf d = vf_load_f16(p + 2 * h), m = vf_load_f16(p + 32 + 2 * h);
-    load_nibbles(w, p + 64, h);
+    vf d, m;
+    load(w, &d, &m, p, h);
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) {
         vf da = cols_d(x, c);
-        acc[c] = add_block(acc[c], dot_block(w, x, c, 4, 0), d, da);
-        acc[c] = add_min(acc[c], m, da, cols_sums(x, c, 0));
+        vi start = offset && !min ? dot_sum(cols_sums(x, c, 0), -offset) : vi_zero();
+        vi isum = bits == 8 ? dot_s(start, w, cols_q(x, c, 0), 8) : dot_u(start, w, cols_q(x, c, 0), 8, bits);
+        acc[c] = add_block(acc[c], isum, d, da);
+        if (min) acc[c] = add_min(acc[c], m, da, cols_sums(x, c, 0));
     }
 }
-
-/* Adds the fifth bits: bit i of the 32 bits of qh belongs to value i, so unit u has its four in byte u / 2, low or high half. */
-VEC void add_fifth_bits(vi w[8], const uint8_t *field, int h) {
-    vi qh = unit(field, 0, h), low = vi_set1(0x08040201), high = vi_set1((int)0x80402010u), value = bytes4(16);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        vi flags = vi_pick(qh, i, i, i, i);
-        w[2 * i] = vi_add_where(w[2 * i], flags, low, value);
-        w[2 * i + 1] = vi_add_where(w[2 * i + 1], flags, high, value);
+#define BLOCK_32(name, stem, bytes, bits, offset, min)                              \
+    VEC void block_##stem(const uint8_t *p, int h, const cols *x, vf *acc, int C) { \
+        block_32(p, h, x, acc, C, load_##stem, bits, offset, min);                  \
     }
-}
-
-VEC void block_q5_0(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = vf_load_f16(p + 2 * h);
-    load_nibbles(w, p + 96, h);
-    add_fifth_bits(w, p + 32, h);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 5, 16), d, cols_d(x, c));
-}
-
-VEC void block_q5_1(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = vf_load_f16(p + 2 * h), m = vf_load_f16(p + 32 + 2 * h);
-    load_nibbles(w, p + 128, h);
-    add_fifth_bits(w, p + 64, h);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) {
-        vf da = cols_d(x, c);
-        acc[c] = add_block(acc[c], dot_block(w, x, c, 5, 0), d, da);
-        acc[c] = add_min(acc[c], m, da, cols_sums(x, c, 0));
-    }
-}
-
-VEC void block_i4_bf16(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = vf_load_bf16(p + 2 * h);
-    load_nibbles(w, p + 32, h);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 4, 8), d, cols_d(x, c));
-}
-
-VEC void load_table_values(vi w[8], vi table, const uint8_t *field, int h) {
-    load_nibbles(w, field, h);
-#pragma GCC unroll 8
-    for (int u = 0; u < 8; u++) w[u] = vi_lookup(table, w[u]);
-}
-
-VEC void block_iq4_nl(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = vf_load_f16(p + 2 * h);
-    load_table_values(w, dot_s_weights(vi_table(suan__iq4_values)), p + 32, h);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block_signed(w, x, c), d, cols_d(x, c));
-}
-
-/* 2^(e - 128) for the exponent bytes of rows h..: below 2 a subnormal, which is why it is put together from bits. */
-VEC vf load_e8m0_half(const uint8_t *p) {
-    vi e = vi_load_u8(p);
-    vf scale = vf_bits(vi_shl(vi_sub(e, vi_set1(1)), 23));
-    scale = vf_select(vi_eq(e, vi_zero()), vf_bits(vi_set1(0x00200000)), scale);
-    return vf_select(vi_eq(e, vi_set1(1)), vf_bits(vi_set1(0x00400000)), scale);
-}
-
-/* The doubled values are -12..12; with 12 added they are unsigned and small, which is what the dot products like. */
-VEC void block_mxfp4(const uint8_t *p, int h, const cols *x, vf *acc, int C) {
-    vi w[8];
-    vf d = load_e8m0_half(p + h);
-    load_table_values(w, vi_sub_bytes(vi_table(suan__fp4_values), bytes4(0x100 - 12)), p + 16, h);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; c++) acc[c] = add_block(acc[c], dot_block(w, x, c, 5, 12), d, cols_d(x, c));
-}
+SIMD_QUANT_32_MAP(BLOCK_32)
+#undef BLOCK_32
 
 /* ---- types with blocks of 256 */
-
-/* Four weights of a row a unit, unit u of the 16 values (sub-block s) or 32 values (sub-block j) of a block. */
-VEC vi weights_q4_k(const uint8_t *p, int h, int j, int u) {
-    vi x = unit(p + 256, j / 2 * 8 + u, h);
-    return j % 2 ? high_nibbles(x) : low_nibbles(x);
-}
-VEC vi weights_q5_k(const uint8_t *p, int h, int j, int u) {
-    vi x = unit(p + 768, j / 2 * 8 + u, h);
-    return vi_or(j % 2 ? high_nibbles(x) : low_nibbles(x), move_bits(unit(p + 256, u, h), 4 - j, 16));
-}
-VEC vi weights_q2_k(const uint8_t *p, int h, int s, int u) {
-    return move_bits(unit(p + 256, s / 8 * 8 + s % 2 * 4 + u, h), -(s / 2 % 4 * 2), 3);
-}
-VEC vi weights_q3_k(const uint8_t *p, int h, int s, int u) { /* 4 more than the value */
-    vi x = unit(p + 512, s / 8 * 8 + s % 2 * 4 + u, h);
-    return vi_or(move_bits(x, -(s / 2 % 4 * 2), 3), move_bits(unit(p, s % 2 * 4 + u, h), 2 - s / 2, 4));
-}
-VEC vi weights_q6_k(const uint8_t *p, int h, int s, int u) { /* 32 more than the value */
-    vi l = unit(p, s / 8 * 16 + s / 2 % 2 * 8 + s % 2 * 4 + u, h), x = unit(p + 2048, s / 8 * 8 + s % 2 * 4 + u, h);
-    return vi_or(s / 4 % 2 ? high_nibbles(l) : low_nibbles(l), move_bits(x, 4 - s / 2 % 4 * 2, 48));
-}
-
-/* The eight scales and minimums of Q4_K and Q5_K: four in the bytes of each lane. */
-VEC void load_k4_scales(vi sc[2], vi mn[2], const uint8_t *field, int h) {
-    vi s0 = unit(field, 0, h), s1 = unit(field, 1, h), s2 = unit(field, 2, h);
-    sc[0] = vi_and(s0, bytes4(63));
-    mn[0] = vi_and(s1, bytes4(63));
-    sc[1] = vi_or(low_nibbles(s2), move_bits(s0, -2, 48));
-    mn[1] = vi_or(high_nibbles(s2), move_bits(s1, -2, 48));
-}
-
-/* The sixteen scales of Q3_K, -32..31. */
-VEC void load_q3_scales(vi sc[4], const uint8_t *field, int h) {
-    vi s0 = unit(field, 0, h), s1 = unit(field, 1, h), s2 = unit(field, 2, h);
-    sc[0] = vi_or(low_nibbles(s0), move_bits(s2, 4, 48));
-    sc[1] = vi_or(low_nibbles(s1), move_bits(s2, 2, 48));
-    sc[2] = vi_or(high_nibbles(s0), move_bits(s2, 0, 48));
-    sc[3] = vi_or(high_nibbles(s1), move_bits(s2, -2, 48));
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) sc[i] = vi_sub_bytes(sc[i], bytes4(32));
-}
-
-/* Scale j of IQ4_XS, -32..31, as a whole lane; sl, sh: the lanes of scales_l and scales_h. */
-VEC vi iq4_xs_scale(vi sl, vi sh, int j) {
-    vi low = vi_and(vi_shr(sl, 4 * j), vi_set1(15)), high = vi_and(vi_shr(sh, 2 * j), vi_set1(3));
-    return vi_sub(vi_or(low, vi_shl(high, 4)), vi_set1(32));
-}
 
 /* acc = fma(isum, d * d_a, acc), then fma(-(dmin * d_a), msum, acc) */
 VEC vf add_block_min(vf acc, vi isum, vi msum, vf d, vf dmin, vf da) {
@@ -413,24 +247,53 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
     }
 }
 
-/* X(name, stem, values of a block, bytes of a block) */
-#define SIMD_QUANT_MAP(X)   \
-    X(Q8_0, q8_0, 32, 34)   \
-    X(Q4_0, q4_0, 32, 18)   \
-    X(Q4_1, q4_1, 32, 20)   \
-    X(Q5_0, q5_0, 32, 22)   \
-    X(Q5_1, q5_1, 32, 24)   \
-    X(Q2_K, q2_k, 256, 84)  \
-    X(Q3_K, q3_k, 256, 110) \
-    X(Q4_K, q4_k, 256, 144) \
-    X(Q5_K, q5_k, 256, 176) X(Q6_K, q6_k, 256, 210) X(IQ4_NL, iq4_nl, 32, 18) X(IQ4_XS, iq4_xs, 256, 136) X(MXFP4, mxfp4, 32, 17) \
-    X(I4_BF16, i4_bf16, 32, 18)
-
-#define SIMD_QUANT_MATMUL(name, stem, block, bytes)                                                                                        \
-    static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
-        quant_matmul(y, ldy, panel, k, x, ldx, n_cols, n_rows, block, (size_t)(bytes)*SUAN__PANEL, block_##stem);                          \
+#ifdef MANY_COLS
+/* Many columns go another way, four at least; what is left over of the fours comes behind. */
+#define MANY(call)                   \
+    if (n_cols >= MANY_FROM) {       \
+        int n_many = n_cols / 4 * 4; \
+        call;                        \
+        y += (size_t)n_many * ldy;   \
+        q8 += (size_t)n_many * ldx;  \
+        n_cols -= n_many;            \
     }
-SIMD_QUANT_MAP(SIMD_QUANT_MATMUL)
-#undef SIMD_QUANT_MATMUL
+#define MANY_MATMUL_32(stem, bytes, bits, offset, min)                                                                                 \
+    MANY(many_matmul_32(y, ldy, panel, k, q8, ldx, n_many, n_rows, (size_t)(bytes)*SUAN__PANEL, load_##stem, many_32_fn_of(bits, min), \
+                        offset))
+#define MANY_MATMUL_256(stem, bytes) \
+    MANY(many_matmul_256(y, ldy, panel, k, q8, ldx, n_many, n_rows, (size_t)(bytes)*SUAN__PANEL, ready_##stem, many_256_##stem))
+
+VEC many_32_fn *many_32_fn_of(int bits, bool min) {
+    if (min) return bits == 4 ? many_32_4_min : many_32_5_min;
+    return bits == 4 ? many_32_4 : bits == 5 ? many_32_5 : many_32_8;
+}
+#define MANY_256_FN(name, stem, bytes, bits, n_same, offset, min)                                                                  \
+    static __attribute__((noinline)) void many_256_##stem(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int n_cols, \
+                                                          int n_rows, bool first) {                                                \
+        MANY_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min)                                                              \
+    }
+SIMD_QUANT_256_MAP(MANY_256_FN)
+#undef MANY_256_FN
+#else
+#define MANY_MATMUL_32(stem, bytes, bits, offset, min)
+#define MANY_MATMUL_256(stem, bytes)
+#endif
+
+#define SIMD_MATMUL_32(name, stem, bytes, bits, offset, min)                                                                               \
+    static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
+        const uint8_t *q8 = x;                                                                                                             \
+        MANY_MATMUL_32(stem, bytes, bits, offset, min)                                                                                     \
+        quant_matmul(y, ldy, panel, k, q8, ldx, n_cols, n_rows, 32, (size_t)(bytes)*SUAN__PANEL, block_##stem);                            \
+    }
+#define SIMD_MATMUL_256(name, stem, bytes, bits, n_same, offset, min)                                                                      \
+    static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
+        const uint8_t *q8 = x;                                                                                                             \
+        MANY_MATMUL_256(stem, bytes)                                                                                                       \
+        quant_matmul(y, ldy, panel, k, q8, ldx, n_cols, n_rows, 256, (size_t)(bytes)*SUAN__PANEL, block_##stem);                           \
+    }
+SIMD_QUANT_32_MAP(SIMD_MATMUL_32)
+SIMD_QUANT_256_MAP(SIMD_MATMUL_256)
+#undef SIMD_MATMUL_32
+#undef SIMD_MATMUL_256
 
 #endif

@@ -1,4 +1,5 @@
 /* vec_avx2.h: the vector of AVX2 with FMA and F16C: 8 lanes of 32 bits. The names are those of vec_avx512.h, where they are explained.
+ * With AVX-VNNI the dot products are other ones; the rest is the same.
  */
 #ifndef SUAN_KERNELS_SIMD_VEC_H
 #define SUAN_KERNELS_SIMD_VEC_H
@@ -11,7 +12,11 @@
 
 #define VEC static inline __attribute__((always_inline))
 #define VL 8
+#ifdef __AVXVNNI__
+#define ISA(name) name##_avxvnni
+#else
 #define ISA(name) name##_avx2
+#endif
 
 /* How much is worked on at once: what fits into 16 registers of 8 lanes. */
 #define QUANT_COLS 4
@@ -105,6 +110,9 @@ VEC vi vi_zero(void) {
 VEC vi vi_load(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
 }
+VEC void vi_store(void *p, vi x) {
+    _mm256_storeu_si256((__m256i *)p, x);
+}
 VEC vi vi_and(vi a, vi b) {
     return _mm256_and_si256(a, b);
 }
@@ -184,6 +192,11 @@ VEC vi vi_load_u8(const void *p) {
 VEC vi vi_load_u16(const void *p) {
     return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
 }
+VEC vi vi_load_s16_n(const void *p, size_t n) {
+    uint16_t h[VL] = {0};
+    memcpy(h, p, n * 2);
+    return _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)h));
+}
 VEC void vi_store_s8(void *p, vi x) { /* for values of -128..127, which the packing keeps */
     __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(h, h));
@@ -207,6 +220,60 @@ VEC vi vi_add_where(vi a, vi flags, vi mask, vi value) {
     return _mm256_add_epi8(a, _mm256_and_si256(where, value));
 }
 
+VEC vi vi_activations(const int8_t *a) {
+    int32_t x;
+    memcpy(&x, a, 4);
+    return _mm256_set1_epi32(x);
+}
+
+#define MANY_COLS 4
+#define MANY_FROM 4
+#ifdef __AVXVNNI__
+/* ---- dot products of bytes by AVX-VNNI: see vec_avx512.h */
+#define DOT_S_OFFSET 128
+#define DOT_DIRECT 1
+#define DOT_GROUP(bits, n) ((bits) <= 4 ? 4 : (n))
+
+VEC vi dot_u(vi isum, const vi *w, const int8_t *a, int n, int bits) {
+#pragma GCC unroll 8
+    for (int u = 0; u < n; u++) isum = _mm256_dpbusd_avx_epi32(isum, w[u], vi_activations(a + 4 * u));
+    return isum;
+}
+VEC vi dot_factor(vi scale, int bits) {
+    return bits <= 4 ? _mm256_and_si256(scale, _mm256_set1_epi32(0xffff)) : scale;
+}
+VEC vi dot_factor_one(void) {
+    return _mm256_set1_epi32(1);
+}
+VEC vi dot_step(vi t, vi w, const uint8_t *base, size_t ldx, size_t ldx3, int column, int from, int bits) {
+    return _mm256_dpbusd_avx_epi32(t, w, vi_activations((const int8_t *)base + (size_t)column * ldx + from));
+}
+VEC vi dot_finish(vi isum, vi t, vi factor, int bits) {
+    return bits <= 4 ? _mm256_dpwssd_avx_epi32(isum, t, factor) : _mm256_add_epi32(isum, _mm256_mullo_epi32(t, factor));
+}
+VEC vi dot_u_scaled(vi isum, const vi *w, const int8_t *a, int n, int bits, vi scale) {
+    const int m = DOT_GROUP(bits, n);
+    vi factor = dot_factor(scale, bits);
+#pragma GCC unroll 2
+    for (int u = 0; u < n; u += m) isum = dot_finish(isum, dot_u(_mm256_setzero_si256(), w + u, a + 4 * u, m, bits), factor, bits);
+    return isum;
+}
+VEC vi dot_scale_u8(vi scales, int i) {
+    return vi_pick(scales, i, -1, -1, -1);
+}
+VEC vi dot_scale_s8(vi scales, int i) {
+    return _mm256_srai_epi32(_mm256_slli_epi32(scales, 24 - 8 * i), 24);
+}
+VEC vi dot_s_weights(vi w) {
+    return _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+}
+VEC vi dot_s(vi isum, const vi *w, const int8_t *a, int n) {
+    return dot_u(isum, w, a, n, 8);
+}
+VEC vi dot_s_scaled(vi isum, const vi *w, const int8_t *a, int n, vi scale) {
+    return dot_u_scaled(isum, w, a, n, 8, scale);
+}
+#else
 /* ---- dot products of bytes
  *
  * vpmaddubsw adds two products of an unsigned and a signed byte to 16 bits, with saturation, which must not happen: two products of
@@ -214,14 +281,12 @@ VEC vi vi_add_where(vi a, vi flags, vi mask, vi value) {
  * 6, and one for 7. Signed weights give their sign to the activation: |w| <= 128 makes 2 * 128 * 127 = 32512 at most. Then vpmaddwd adds
  * neighbours to 32 bits, times one or times the sub-block's scale, which the 16-bit halves of a lane hold twice. */
 #define DOT_S_OFFSET 0
+#define DOT_DIRECT 0
+#define DOT_FIT(bits) ((bits) <= 4 ? 8 : (bits) == 5 ? 4 : (bits) == 6 ? 2 : 1) /* units to one sum of 16 bits */
+#define DOT_GROUP(bits, n) ((n) < DOT_FIT(bits) ? (n) : DOT_FIT(bits))
 
-VEC vi vi_activations(const int8_t *a) {
-    int32_t x;
-    memcpy(&x, a, 4);
-    return _mm256_set1_epi32(x);
-}
 VEC vi dot_u_scaled(vi isum, const vi *w, const int8_t *a, int n, int bits, vi scale) {
-    const int fit = bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1, m = n < fit ? n : fit; /* units to one sum of 16 bits */
+    const int m = DOT_GROUP(bits, n);
 #pragma GCC unroll 8
     for (int u = 0; u < n; u += m) {
         vi pairs = _mm256_maddubs_epi16(w[u], vi_activations(a + 4 * u));
@@ -255,6 +320,23 @@ VEC vi dot_s_scaled(vi isum, const vi *w, const int8_t *a, int n, vi scale) {
 VEC vi dot_s(vi isum, const vi *w, const int8_t *a, int n) {
     return dot_s_scaled(isum, w, a, n, _mm256_set1_epi16(1));
 }
+
+/* In steps; eight bits: signed weights. */
+VEC vi dot_step(vi t, vi w, const uint8_t *base, size_t ldx, size_t ldx3, int column, int from, int bits) {
+    vi a = vi_activations((const int8_t *)base + (size_t)column * ldx + from);
+    if (bits == 8) return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
+    return _mm256_add_epi16(t, _mm256_maddubs_epi16(w, a));
+}
+VEC vi dot_factor(vi scale, int bits) {
+    return scale;
+}
+VEC vi dot_factor_one(void) {
+    return _mm256_set1_epi16(1);
+}
+VEC vi dot_finish(vi isum, vi t, vi factor, int bits) {
+    return _mm256_add_epi32(isum, _mm256_madd_epi16(t, factor));
+}
+#endif
 VEC vi dot_pair_u8(vi a, int i, int j) {
     return vi_pick(a, i, -1, j, -1);
 }

@@ -109,6 +109,9 @@ VEC vi vi_zero(void) {
 VEC vi vi_load(const void *p) {
     return _mm512_loadu_si512(p);
 }
+VEC void vi_store(void *p, vi x) {
+    _mm512_storeu_si512(p, x);
+}
 VEC vi vi_and(vi a, vi b) {
     return _mm512_and_si512(a, b);
 }
@@ -183,6 +186,10 @@ VEC vi vi_load_u8(const void *p) {
 VEC vi vi_load_u16(const void *p) {
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 }
+/* n halves, sign-extended */
+VEC vi vi_load_s16_n(const void *p, size_t n) {
+    return _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(vm_first(n), p));
+}
 /* The lowest byte of each lane. */
 VEC void vi_store_s8(void *p, vi x) {
     _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(x));
@@ -225,6 +232,41 @@ VEC vi dot_u(vi isum, const vi *w, const int8_t *a, int n, int bits) {
     for (int u = 0; u < n; u++) isum = _mm512_dpbusd_epi32(isum, w[u], vi_activations(a + 4 * u));
     return isum;
 }
+/* The same in steps, for many columns (matmul_many.h): dot_step adds a unit's products to t; after DOT_GROUP(bits, n) of the n units of a
+ * scale, dot_finish gives isum + t * factor. DOT_DIRECT: t may begin at any sum and needs no finish where there is no scale. */
+#define MANY_COLS 12 /* at once: a dot product takes five cycles, and two can start in each */
+#define MANY_FROM 12 /* columns */
+#define DOT_DIRECT 1
+#define DOT_GROUP(bits, n) ((bits) <= 4 ? 4 : (n))
+
+/* w meets four activations of column `column` (0..3) at `base`, `from` bytes on; columns are ldx apart, ldx3 is three times that. The
+ * activations are an operand in memory, repeated by the instruction itself, in the form of address that the processor has for it: with
+ * instructions to load them or to find them it could not do two products a cycle. */
+VEC vi dot_step(vi t, vi w, const uint8_t *base, size_t ldx, size_t ldx3, int column, int from, int bits) {
+#if defined(__OPTIMIZE__) && !defined(__clang__)
+    if (column == 0)
+        __asm__("vpdpbusd %c3(%2)%{1to16%}, %1, %0" : "+v"(t) : "v"(w), "r"(base), "i"(from));
+    else if (column == 1)
+        __asm__("vpdpbusd %c4(%2,%3)%{1to16%}, %1, %0" : "+v"(t) : "v"(w), "r"(base), "r"(ldx), "i"(from));
+    else if (column == 2)
+        __asm__("vpdpbusd %c4(%2,%3,2)%{1to16%}, %1, %0" : "+v"(t) : "v"(w), "r"(base), "r"(ldx), "i"(from));
+    else
+        __asm__("vpdpbusd %c4(%2,%3)%{1to16%}, %1, %0" : "+v"(t) : "v"(w), "r"(base), "r"(ldx3), "i"(from));
+    return t;
+#else
+    return _mm512_dpbusd_epi32(t, w, vi_activations((const int8_t *)base + (size_t)column * ldx + from));
+#endif
+}
+VEC vi dot_factor(vi scale, int bits) {
+    return bits <= 4 ? _mm512_and_si512(scale, _mm512_set1_epi32(0xffff)) : scale;
+}
+VEC vi dot_factor_one(void) {
+    return _mm512_set1_epi32(1);
+}
+VEC vi dot_finish(vi isum, vi t, vi factor, int bits) {
+    return bits <= 4 ? _mm512_dpwssd_epi32(isum, t, factor) : _mm512_add_epi32(isum, _mm512_mullo_epi32(t, factor));
+}
+
 /* The scale of a sub-block, byte i of each lane, for dot_u_scaled and dot_s_scaled. */
 VEC vi dot_scale_u8(vi scales, int i) {
     return vi_pick(scales, i, -1, -1, -1);
@@ -236,7 +278,7 @@ VEC vi dot_scale_s8(vi scales, int i) {
  * its sign, and vpdpwssd with the scale in the lower half of the lane and zero above is one step instead of the three of a 32-bit product. */
 VEC vi dot_u_scaled(vi isum, const vi *w, const int8_t *a, int n, int bits, vi scale) {
     if (bits > 4) return _mm512_add_epi32(isum, _mm512_mullo_epi32(dot_u(vi_zero(), w, a, n, bits), scale));
-    vi factor = _mm512_and_si512(scale, _mm512_set1_epi32(0xffff));
+    vi factor = dot_factor(scale, bits);
 #pragma GCC unroll 2
     for (int u = 0; u < n; u += 4) isum = _mm512_dpwssd_epi32(isum, dot_u(vi_zero(), w + u, a + 4 * u, 4, bits), factor);
     return isum;
@@ -251,6 +293,7 @@ VEC vi dot_s(vi isum, const vi *w, const int8_t *a, int n) {
 VEC vi dot_s_scaled(vi isum, const vi *w, const int8_t *a, int n, vi scale) {
     return dot_u_scaled(isum, w, a, n, 8, scale);
 }
+
 /* Two 16-bit factors of each lane from bytes i and j of u (zero-extended) or s (sign-extended), and isum + factors . (two int16 at x). */
 VEC vi dot_pair_u8(vi a, int i, int j) {
     return vi_pick(a, i, -1, j, -1);

@@ -88,6 +88,20 @@ static void run_expand(check *ck, const shape *s, size_t k0, size_t n) {
     free(expected);
 }
 
+/* Every number of columns to beyond three times what a level works on at once, with few and with several chunks of k. */
+static void check_edges(check *ck, suan__dtype type) {
+    size_t block = suan__dtype_get(type)->block;
+    for (int n_cols = 1; n_cols <= 40; n_cols++) {
+        shape s = {.type = type, .n_cols = n_cols, .n_rows = n_cols % 3 ? check_range(ck, 1, 16) : 16, .high = n_cols % 2};
+        s.k = block == 1    ? (size_t)check_range(ck, 1, 300)
+              : block == 32 ? 32 * (size_t)check_range(ck, 1, 36)
+                            : 256 * (size_t)(n_cols % 5 + 1);
+        s.weights = n_cols % CHECK_WEIGHTS_KINDS;
+        s.activations = check_range(ck, 0, CHECK_KINDS - 1);
+        run_matmul(ck, &s);
+    }
+}
+
 static void check_type(check *ck, suan__dtype type) {
     static const int columns[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33};
     static const size_t float_k[] = {1, 2, 3, 7, 16, 31, 64, 100, 257}, block_k[] = {1, 2, 3, 5, 37};
@@ -106,6 +120,7 @@ static void check_type(check *ck, suan__dtype type) {
             }
         }
     }
+    check_edges(ck, type);
     for (int rep = 0; rep < 30; rep++) {
         shape s = {.type = type, .n_rows = rep % 16 + 1, .weights = rep % CHECK_WEIGHTS_KINDS, .high = rep % 2};
         size_t n_blocks = (size_t)check_range(ck, 1, 5), first = check_random(ck) % n_blocks;

@@ -6,7 +6,7 @@
 
 /* Levels that are nothing but instructions for integers: their products of block types are their own, and all else is that of the level
  * below. */
-static const char *const integer_levels[] = {"dotprod", "i8mm"};
+static const char *const integer_levels[] = {"avxvnni", "dotprod", "i8mm"};
 
 static bool is_integer_level(const char *level) {
     for (size_t i = 0; i < sizeof(integer_levels) / sizeof(integer_levels[0]); i++) {

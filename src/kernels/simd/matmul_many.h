@@ -1,0 +1,398 @@
+/* matmul_many.h: one panel of block-quantised weights times many columns, for levels that define MANY_COLS.
+ *
+ * The panel is worked on in chunks of MANY_CHUNK values of k. A chunk's weights are unpacked once, into bytes that the dot products take as
+ * they are, with their scales: a stretch that stays in the first-level cache while all columns meet it, MANY_COLS at a time. Sums go
+ * from chunk to chunk through y, which changes no bit of them. Inside a block everything is exact, so that only the order of the blocks
+ * matters (see matmul_quant.h).
+ *
+ * Dot products are told apart by the weights' bits: DOT_GROUP(bits, n) units of the n with the same scale are added up by dot_step before
+ * dot_finish takes them, times their factor, into the sum of the block.
+ */
+#ifndef SUAN_KERNELS_SIMD_MATMUL_MANY_H
+#define SUAN_KERNELS_SIMD_MATMUL_MANY_H
+
+#include "kernels/simd/weights_quant.h"
+
+#ifdef MANY_COLS
+
+#define GROUPS (SUAN__PANEL / VL)
+#define MANY_CHUNK 512
+#define MANY_32 (MANY_CHUNK / 32)
+#define MANY_256 (MANY_CHUNK / 256)
+
+/* A block made ready. Rows stand side by side as in the panel. */
+typedef struct many_32 {
+    uint8_t w[8][64];
+    float d[SUAN__PANEL], m[SUAN__PANEL];
+} many_32;
+
+typedef struct many_256 {
+    uint8_t w[64][64];
+    int32_t factor[16][SUAN__PANEL]; /* of each sub-block, as dot_finish wants it */
+    int32_t pair[8][SUAN__PANEL];    /* two 16-bit factors of the activations' sums: minimums, or scales */
+    float d[SUAN__PANEL], dmin[SUAN__PANEL];
+} many_256;
+
+/* Where columns' activations of a chunk begin: of column 0; column c is c * ldx bytes further. */
+typedef struct many_x {
+    const uint8_t *q, *d, *sum;
+    size_t ldx;
+} many_x;
+
+/* Sums begin at zero in the first chunk, at y's values later. */
+VEC void many_begin(vf acc[GROUPS][MANY_COLS], const float *y, size_t ldy, int C, int n_rows, bool first) {
+#pragma GCC unroll 4
+    for (int g = 0; g < GROUPS; g++) {
+        int n = n_rows - g * VL;
+#pragma GCC unroll 12
+        for (int c = 0; c < C; c++) {
+            acc[g][c] = vf_zero();
+            if (!first && n > 0) acc[g][c] = vf_load_n(y + (size_t)c * ldy + g * VL, n < VL ? (size_t)n : VL);
+        }
+    }
+}
+VEC void many_end(float *y, size_t ldy, vf acc[GROUPS][MANY_COLS], int C, int n_rows) {
+#pragma GCC unroll 4
+    for (int g = 0; g < GROUPS; g++) {
+        int n = n_rows - g * VL;
+#pragma GCC unroll 12
+        for (int c = 0; c < C; c++) {
+            if (n >= VL)
+                vf_store(y + (size_t)c * ldy + g * VL, acc[g][c]);
+            else if (n > 0)
+                vf_store_n(y + (size_t)c * ldy + g * VL, acc[g][c], (size_t)n);
+        }
+    }
+}
+
+#define BASES ((MANY_COLS + 3) / 4)
+
+/* Where the activations of every fourth column are, and three times the distance between columns, for dot_step. They are hidden from the
+ * compiler: otherwise it makes an offset of each column and unit, and reads all those from the stack. */
+typedef struct many_at {
+    const uint8_t *base[BASES];
+    size_t ldx, ldx3;
+} many_at;
+
+VEC void many_bases(many_at *at, const uint8_t *q, size_t ldx, int C) {
+    at->ldx = ldx;
+    at->ldx3 = 3 * ldx;
+    __asm__("" : "+r"(at->ldx3));
+#pragma GCC unroll 4
+    for (int i = 0; i < C / 4; i++) {
+        at->base[i] = q + (size_t)i * 4 * ldx;
+        __asm__("" : "+r"(at->base[i]));
+    }
+}
+
+/* Sums t of C columns meet m units of weights at w; their activations are at byte `from` of each column's. */
+VEC void many_steps(vi t[GROUPS][MANY_COLS], const uint8_t (*w)[64], const many_at *at, int from, int m, int C, int bits) {
+#pragma GCC unroll 8
+    for (int u = 0; u < m; u++) {
+        vi wu[GROUPS];
+#pragma GCC unroll 4
+        for (int g = 0; g < GROUPS; g++) wu[g] = vi_load(w[u] + g * VL * 4);
+#pragma GCC unroll 12
+        for (int c = 0; c < C; c++) {
+#pragma GCC unroll 4
+            for (int g = 0; g < GROUPS; g++)
+                t[g][c] = dot_step(t[g][c], wu[g], at->base[c / 4], at->ldx, at->ldx3, c % 4, from + 4 * u, bits);
+        }
+    }
+}
+
+/* ---- blocks of 32 */
+
+/* For each block of the chunk and column what the sums of activations give: the start of the integer sum (-offset * sum), or the sum as a
+ * float, for types with minimums. */
+typedef union many_sums {
+    int32_t start[MANY_COLS][MANY_32];
+    float f[MANY_COLS][MANY_32];
+} many_sums;
+
+VEC void many_take_sums(many_sums *s, const many_x *x, size_t n, int C, int offset, bool min) {
+    for (int c = 0; c < C; c++) {
+        const uint8_t *p = x->sum + (size_t)c * x->ldx;
+        for (size_t i = 0; i < n; i += VL) {
+            vi sum = vi_load_s16_n(p + 2 * i, n - i < VL ? n - i : VL);
+            if (min)
+                vf_store(s->f[c] + i, vf_from_vi(sum));
+            else
+                vf_store(s->f[c] + i, vf_bits(vi_mul(sum, vi_set1(-offset))));
+        }
+    }
+}
+
+VEC void many_columns_32(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int C, int n_rows, bool first, int bits, int offset,
+                         bool min) {
+    const int m = DOT_GROUP(bits, 8);
+    many_sums sums;
+    vf acc[GROUPS][MANY_COLS];
+    many_take_sums(&sums, &x, n, C, offset, min);
+    many_begin(acc, y, ldy, C, n_rows, first);
+    for (size_t i = 0; i < n; i++, b++) {
+        __asm__("" : "+r"(x.q), "+r"(x.d));
+        many_at at;
+        vi s[GROUPS][MANY_COLS];
+        many_bases(&at, x.q, x.ldx, C);
+#pragma GCC unroll 4
+        for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+            for (int c = 0; c < C; c++) s[g][c] = min || !offset ? vi_zero() : vi_set1(sums.start[c][i]);
+#pragma GCC unroll 12
+        for (int u = 0; u < 8; u += m) {
+            vi t[GROUPS][MANY_COLS];
+#pragma GCC unroll 4
+            for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+                for (int c = 0; c < C; c++) t[g][c] = DOT_DIRECT ? s[g][c] : vi_zero();
+            many_steps(t, b->w + u, &at, 4 * u, m, C, bits);
+#pragma GCC unroll 4
+            for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+                for (int c = 0; c < C; c++) s[g][c] = DOT_DIRECT ? t[g][c] : dot_finish(s[g][c], t[g][c], dot_factor_one(), bits);
+        }
+#pragma GCC unroll 12
+        for (int c = 0; c < C; c++) {
+            float column_d;
+            memcpy(&column_d, x.d + (size_t)c * x.ldx, 4);
+            vf da = vf_set1(column_d);
+#pragma GCC unroll 4
+            for (int g = 0; g < GROUPS; g++) {
+                vf *a = &acc[g][c];
+                *a = vf_fma(vf_from_vi(s[g][c]), vf_mul(vf_load(b->d + g * VL), da), *a);
+                if (min) *a = vf_fma(vf_mul(vf_load(b->m + g * VL), da), vf_set1(sums.f[c][i]), *a);
+            }
+        }
+        x.q += 32;
+        x.d += 4;
+    }
+    many_end(y, ldy, acc, C, n_rows);
+}
+
+/* ---- blocks of 256 */
+
+/* acc of C columns from the sums of a block: isum, and the sums of activations with the factors in pair. */
+VEC void many_finish_256(vf acc[GROUPS][MANY_COLS], const many_256 *b, const many_x *x, vi isum[GROUPS][MANY_COLS], int C, int offset,
+                         bool min) {
+    vi extra[GROUPS][MANY_COLS];
+#pragma GCC unroll 4
+    for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+        for (int c = 0; c < C; c++) extra[g][c] = vi_zero();
+    if (min || offset) {
+#pragma GCC unroll 12
+        for (int i = 0; i < 8; i++) {
+#pragma GCC unroll 12
+            for (int c = 0; c < C; c++) {
+#pragma GCC unroll 4
+                for (int g = 0; g < GROUPS; g++)
+                    extra[g][c] = dot_pair(extra[g][c], vi_load(b->pair[i] + g * VL), x->sum + (size_t)c * x->ldx + 4 * i);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int c = 0; c < C; c++) {
+        float column_d;
+        memcpy(&column_d, x->d + (size_t)c * x->ldx, 4);
+        vf da = vf_set1(column_d);
+#pragma GCC unroll 4
+        for (int g = 0; g < GROUPS; g++) {
+            vf *a = &acc[g][c];
+            vi s = min || !offset ? isum[g][c] : vi_sub(isum[g][c], vi_mul(extra[g][c], vi_set1(offset)));
+            *a = vf_fma(vf_from_vi(s), vf_mul(vf_load(b->d + g * VL), da), *a);
+            if (min) *a = vf_fnma(vf_mul(vf_load(b->dmin + g * VL), da), vf_from_vi(extra[g][c]), *a);
+        }
+    }
+}
+
+/* n_same: units of four values with the same scale, 4 or 8. */
+VEC void many_columns_256(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int C, int n_rows, bool first, int bits, int n_same,
+                          int offset, bool min) {
+    const int m = DOT_GROUP(bits, n_same);
+    vf acc[GROUPS][MANY_COLS];
+    many_begin(acc, y, ldy, C, n_rows, first);
+    for (size_t i = 0; i < n; i++, b++) {
+        vi isum[GROUPS][MANY_COLS];
+#pragma GCC unroll 4
+        for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+            for (int c = 0; c < C; c++) isum[g][c] = vi_zero();
+        for (int s = 0; s < 64 / n_same; s++) {
+            __asm__("" : "+r"(x.q));
+            many_at at;
+            many_bases(&at, x.q, x.ldx, C);
+#pragma GCC unroll 12
+            for (int u = 0; u < n_same; u += m) {
+                vi t[GROUPS][MANY_COLS];
+#pragma GCC unroll 4
+                for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+                    for (int c = 0; c < C; c++) t[g][c] = vi_zero();
+                many_steps(t, b->w + s * n_same + u, &at, 4 * u, m, C, bits);
+#pragma GCC unroll 4
+                for (int g = 0; g < GROUPS; g++)
+#pragma GCC unroll 12
+                    for (int c = 0; c < C; c++) isum[g][c] = dot_finish(isum[g][c], t[g][c], vi_load(b->factor[s] + g * VL), bits);
+            }
+            x.q += 4 * n_same;
+        }
+        __asm__("" : "+r"(x.d), "+r"(x.sum));
+        many_finish_256(acc, b, &x, isum, C, offset, min);
+        x.d += 4;
+        x.sum += 32;
+    }
+    many_end(y, ldy, acc, C, n_rows);
+}
+
+/* ---- making blocks ready */
+
+VEC void many_ready_32(many_32 *dst, const uint8_t *p, load_32_fn *load) {
+#pragma GCC unroll 1
+    for (int h = 0; h < SUAN__PANEL; h += VL) {
+        vi w[8];
+        vf d, m = vf_zero();
+        load(w, &d, &m, p, h);
+#pragma GCC unroll 12
+        for (int u = 0; u < 8; u++) vi_store(dst->w[u] + 4 * h, w[u]);
+        vf_store(dst->d + h, d);
+        vf_store(dst->m + h, m);
+    }
+}
+
+typedef void ready_256_fn(many_256 *dst, const uint8_t *p, int h);
+
+VEC void ready_q45_k(many_256 *dst, const uint8_t *p, int h, bool five) {
+    vi sc[2], mn[2];
+    vf_store(dst->d + h, vf_load_f16(p + 2 * h));
+    vf_store(dst->dmin + h, vf_load_f16(p + 32 + 2 * h));
+    load_k4_scales(sc, mn, p + 64, h);
+#pragma GCC unroll 12
+    for (int j = 0; j < 8; j++) {
+        vi_store(dst->factor[j] + h, dot_factor(dot_scale_u8(sc[j / 4], j % 4), five ? 5 : 4));
+        vi_store(dst->pair[j] + h, dot_pair_u8(mn[j / 4], j % 4, j % 4));
+#pragma GCC unroll 12
+        for (int u = 0; u < 8; u++) vi_store(dst->w[8 * j + u] + 4 * h, five ? weights_q5_k(p, h, j, u) : weights_q4_k(p, h, j, u));
+    }
+}
+VEC void ready_q4_k(many_256 *dst, const uint8_t *p, int h) {
+    ready_q45_k(dst, p, h, false);
+}
+VEC void ready_q5_k(many_256 *dst, const uint8_t *p, int h) {
+    ready_q45_k(dst, p, h, true);
+}
+
+VEC void ready_q2_k(many_256 *dst, const uint8_t *p, int h) {
+    vf_store(dst->d + h, vf_load_f16(p + 1280 + 2 * h));
+    vf_store(dst->dmin + h, vf_load_f16(p + 1312 + 2 * h));
+#pragma GCC unroll 16
+    for (int s = 0; s < 16; s++) {
+        vi both = unit(p, s / 4, h);
+        vi_store(dst->factor[s] + h, dot_factor(dot_scale_u8(low_nibbles(both), s % 4), 2));
+        if (s % 2 == 0) vi_store(dst->pair[s / 2] + h, dot_pair_u8(high_nibbles(both), s % 4, s % 4 + 1));
+#pragma GCC unroll 4
+        for (int u = 0; u < 4; u++) vi_store(dst->w[4 * s + u] + 4 * h, weights_q2_k(p, h, s, u));
+    }
+}
+
+VEC void ready_q36_k(many_256 *dst, const uint8_t *p, int h, bool six) {
+    vi sc[4];
+    vf_store(dst->d + h, vf_load_f16(p + (six ? 3328 : 1728) + 2 * h));
+    if (six) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) sc[i] = unit(p + 3072, i, h);
+    } else
+        load_q3_scales(sc, p + 1536, h);
+#pragma GCC unroll 16
+    for (int s = 0; s < 16; s++) {
+        vi_store(dst->factor[s] + h, dot_factor(dot_scale_s8(sc[s / 4], s % 4), six ? 6 : 3));
+        if (s % 2 == 0) vi_store(dst->pair[s / 2] + h, dot_pair_s8(sc[s / 4], s % 4, s % 4 + 1));
+#pragma GCC unroll 4
+        for (int u = 0; u < 4; u++) vi_store(dst->w[4 * s + u] + 4 * h, six ? weights_q6_k(p, h, s, u) : weights_q3_k(p, h, s, u));
+    }
+}
+VEC void ready_q3_k(many_256 *dst, const uint8_t *p, int h) {
+    ready_q36_k(dst, p, h, false);
+}
+VEC void ready_q6_k(many_256 *dst, const uint8_t *p, int h) {
+    ready_q36_k(dst, p, h, true);
+}
+
+VEC void ready_iq4_xs(many_256 *dst, const uint8_t *p, int h) {
+    vi table = dot_s_weights(vi_table(suan__iq4_values)), sh = vi_load_u16(p + 32 + 2 * h), sl = unit(p + 64, 0, h);
+    vf_store(dst->d + h, vf_load_f16(p + 2 * h));
+#pragma GCC unroll 12
+    for (int j = 0; j < 8; j++) {
+        vi w[8], s = iq4_xs_scale(sl, sh, j);
+        load_table_values(w, table, p + 128 + 256 * j, h);
+        vi_store(dst->factor[j] + h, dot_factor(dot_scale_s8(s, 0), 8));
+        vi_store(dst->pair[j] + h, dot_pair_s8(s, 0, 0));
+#pragma GCC unroll 12
+        for (int u = 0; u < 8; u++) vi_store(dst->w[8 * j + u] + 4 * h, w[u]);
+    }
+}
+
+/* ---- the product, for a multiple of four columns */
+
+typedef void many_32_fn(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int n_cols, int n_rows, bool first, int offset);
+typedef void many_256_fn(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int n_cols, int n_rows, bool first);
+
+/* A chunk that is ready meets all columns: `columns` is called with a constant number of them. */
+#define MANY_ALL_COLUMNS(columns, ...)                                                           \
+    for (int done; n_cols > 0; n_cols -= done) {                                                 \
+        done = n_cols >= MANY_COLS ? MANY_COLS : n_cols >= 8 ? 8 : 4;                            \
+        if (MANY_COLS > 8 && done == MANY_COLS)                                                  \
+            columns(y, ldy, b, n, x, MANY_COLS, n_rows, first, __VA_ARGS__);                     \
+        else if (MANY_COLS >= 8 && done == 8)                                                    \
+            columns(y, ldy, b, n, x, 8, n_rows, first, __VA_ARGS__);                             \
+        else                                                                                     \
+            columns(y, ldy, b, n, x, 4, n_rows, first, __VA_ARGS__);                             \
+        x.q += (size_t)done * x.ldx, x.d += (size_t)done * x.ldx, x.sum += (size_t)done * x.ldx; \
+        y += (size_t)done * ldy;                                                                 \
+    }
+
+#define MANY_32_FN(stem, bits, min)                                                                                                       \
+    static __attribute__((noinline, noclone)) void many_32_##stem(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int n_cols, \
+                                                                  int n_rows, bool first, int offset) {                                   \
+        MANY_ALL_COLUMNS(many_columns_32, bits, min ? 0 : offset, min)                                                                    \
+    }
+/* Where dot_step does not care for the bits there is one function for all. */
+MANY_32_FN(4, 4, false)
+MANY_32_FN(4_min, 4, true)
+#if DOT_DIRECT
+#define many_32_5 many_32_4
+#define many_32_8 many_32_4
+#define many_32_5_min many_32_4_min
+#else
+MANY_32_FN(5, 5, false)
+MANY_32_FN(8, 8, false)
+MANY_32_FN(5_min, 5, true)
+#endif
+
+VEC void many_matmul_32(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows,
+                        size_t block_bytes, load_32_fn *load, many_32_fn *columns, int offset) {
+    many_32 ready[MANY_32] __attribute__((aligned(64)));
+    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx};
+    for (size_t i = 0, n; i < k / 32; i += n) {
+        n = k / 32 - i < MANY_32 ? k / 32 - i : MANY_32;
+        for (size_t j = 0; j < n; j++, p += block_bytes) many_ready_32(&ready[j], p, load);
+        columns(y, ldy, ready, n, (many_x){x.q + 32 * i, x.d + 4 * i, x.sum + 2 * i, ldx}, n_cols, n_rows, i == 0, offset);
+    }
+}
+
+VEC void many_matmul_256(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows,
+                         size_t block_bytes, ready_256_fn *make_ready, many_256_fn *columns) {
+    many_256 ready[MANY_256] __attribute__((aligned(64)));
+    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 256), ldx};
+    for (size_t i = 0, n; i < k / 256; i += n) {
+        n = k / 256 - i < MANY_256 ? k / 256 - i : MANY_256;
+        for (size_t j = 0; j < n; j++, p += block_bytes) {
+#pragma GCC unroll 1
+            for (int h = 0; h < SUAN__PANEL; h += VL) make_ready(&ready[j], p, h);
+        }
+        columns(y, ldy, ready, n, (many_x){x.q + 256 * i, x.d + 4 * i, x.sum + 32 * i, ldx}, n_cols, n_rows, i == 0);
+    }
+}
+
+#endif
+#endif
