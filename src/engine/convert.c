@@ -52,6 +52,13 @@ static void choose_type(converter *c, suan__convert_tensor *t, bool is_matrix, s
     if (is_matrix && c->has_type && t->type != c->type) c->result.n_fallback++;
 }
 
+/* Matrices that decide what is selected take a float type when one is asked for, but no blocks: then they stay what they are, and BF16 where
+ * nothing is stored. */
+static void choose_precise(const converter *c, suan__convert_tensor *t, suan__dtype stored, bool is_random) {
+    bool is_float = c->has_type && suan__dtype_get((uint32_t)c->type)->block == 1;
+    t->type = is_float ? c->type : is_random ? SUAN__BF16 : suan__dtype_get((uint32_t)stored)->block == 1 ? stored : SUAN__F32;
+}
+
 /* Norms are ones, biases and the router's selection bias small; all matrices meet inputs of the length of their rows. */
 static void make_random(const converter *c, suan__convert_tensor *t, uint64_t i) {
     t->is_ones = t->n_dims == 1 && contains(t->name, "norm");
@@ -76,9 +83,15 @@ static suan_status list_plan(converter *c, const suan__plan *plan, bool is_rando
                                     .head_rows = p->head_rows,
                                     .n_rot = p->n_rot,
                                     .has_panels = p->has_panels,
-                                    .head_values = p->head_values};
+                                    .head_values = p->head_values,
+                                    .n_ids = p->n_ids};
         memcpy(t->ne, p->ne, sizeof t->ne);
-        choose_type(c, t, p->is_matrix, p->n_sources ? p->sources[0]->type : SUAN__F32);
+        suan__dtype stored = p->n_sources ? p->sources[0]->type : SUAN__F32;
+        if (p->is_precise)
+            choose_precise(c, t, stored, is_random);
+        else
+            choose_type(c, t, p->is_matrix, stored);
+        if (p->n_ids) t->type = SUAN__I32;
         if (is_random) make_random(c, t, c->n_tensors);
     }
     return SUAN_OK;
@@ -103,8 +116,9 @@ static suan_status count_unused(converter *c) {
 
 /* Which tensors of a GGUF file may change their type: matrices of weights, but no routers, norms, convolutions and small factors. */
 static bool is_gguf_matrix(const suan__tensor *t) {
-    static const char *const kept[] = {"_norm",    "ffn_gate_inp", "ssm_conv1d", "rope_f", "pos_embd", "token_types",
-                                       "time_mix", "shortconv",    "altup",      "laurel", "hc_",      "_hc"};
+    static const char *const kept[] = {
+        "_norm", "ffn_gate_inp", "ssm_conv1d", "rope_f", "pos_embd",     "token_types",   "time_mix",         "shortconv",
+        "altup", "laurel",       "hc_",        "_hc",    "indexer.proj", "attn_compress", "indexer_compress", "indexer.compress"};
     size_t n = strlen(t->name);
     if (t->n_dims < 2 || n < 7 || strcmp(t->name + n - 7, ".weight") != 0) return false;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
@@ -465,6 +479,9 @@ suan_status suan__shape_load(const char *shape, uint32_t n_layer, json_t **confi
     SUAN_CHECK(!json_is_integer(all) || (json_int_t)n_layer <= json_integer_value(all), SUAN_ERANGE,
                "%u layers were asked for, %s has %lld", n_layer, shape, (long long)json_integer_value(all));
     SUAN_CHECK(json_object_set_new(*config, "num_hidden_layers", json_integer(n_layer)) == 0, SUAN_ENOMEM, "out of memory");
+    const json_t *hashed = json_object_get(*config, "num_hash_layers");
+    if (json_is_integer(hashed) && json_integer_value(hashed) > (json_int_t)n_layer)
+        SUAN_CHECK(json_object_set_new(*config, "num_hash_layers", json_integer(n_layer)) == 0, SUAN_ENOMEM, "out of memory");
     return SUAN_OK;
 }
 

@@ -19,6 +19,7 @@ typedef struct suan__convert_tensor {
     const float *values;
     suan__plan_part part;
     uint32_t head_rows, n_rot, head_values; /* see plan.h */
+    uint32_t n_ids;                         /* see plan.h: integers below it */
     bool is_random, is_ones;                /* is_ones: F32 ones */
     uint64_t random_rows;                   /* what random weights take as the length of a row */
     uint64_t key;                           /* of the random bits */

@@ -170,10 +170,31 @@ static void make_random(const suan__convert_tensor *t, uint64_t begin, uint64_t 
     memcpy(out, raw + bytes_of(t->type, before), bytes_of(t->type, n));
 }
 
+/* Integers of a table, narrowed. */
+static suan_status make_ids(const suan__checkpoint *ck, const suan__convert_tensor *t, uint64_t begin, uint64_t n, unsigned char *raw,
+                            unsigned char *out, suan_error *err) {
+    bool is_wide = t->sources[0]->type == SUAN__I64;
+    SUAN_TRY(suan__tensor_read(ck, t->sources[0], begin, n, is_wide ? raw : out, err));
+    for (uint64_t j = 0; j < n; j++) {
+        int64_t wide = 0;
+        int32_t id = 0;
+        memcpy(is_wide ? (void *)&wide : (void *)&id, is_wide ? raw + 8 * j : out + 4 * j, is_wide ? 8 : 4);
+        if (!is_wide) wide = id;
+        SUAN_CHECK(wide >= 0 && wide < t->n_ids, SUAN_ERANGE, "%s: tensor %s: value %llu is %lld, expected 0 to %u", ck->path, origin(t),
+                   (unsigned long long)(begin + j), (long long)wide, t->n_ids - 1);
+        id = (int32_t)wide;
+        memcpy(out + 4 * j, &id, 4);
+    }
+    return SUAN_OK;
+}
+
 /* Values that no file is read for. */
 static bool make_values(const suan__convert_tensor *t, uint64_t begin, uint64_t n, unsigned char *raw, unsigned char *out) {
     if (!t->is_random && !t->is_ones && !t->values) return false;
-    if (t->is_random) make_random(t, begin, n, raw, out);
+    if (t->is_random && t->n_ids)
+        suan__random_ids((int32_t *)(void *)out, t->ne[0], begin, (size_t)n, t->n_ids, t->key);
+    else if (t->is_random)
+        make_random(t, begin, n, raw, out);
     for (uint64_t j = 0; t->is_ones && j < n; j++) memcpy(out + 4 * j, &(float){1}, 4);
     if (t->values) memcpy(out, t->values + begin, bytes_of(t->type, n));
     return true;
@@ -183,6 +204,7 @@ static bool make_values(const suan__convert_tensor *t, uint64_t begin, uint64_t 
 static suan_status make_rows(const suan__checkpoint *ck, const suan__convert_tensor *t, uint64_t begin, uint64_t n,
                              const suan__convert_scratch *s, unsigned char *out, suan_error *err) {
     if (make_values(t, begin, n, s->raw, out)) return SUAN_OK;
+    if (t->n_ids) return make_ids(ck, t, begin, n, s->raw, out, err);
     suan__dtype type = t->sources[0]->type;
     bool is_copy = type == t->type && t->part != SUAN__PLAN_KEYS;
     SUAN_TRY(read_raw(ck, t, begin, n, is_copy ? out : s->raw, err));

@@ -179,20 +179,31 @@ static void add_matrix(suan__binder *b, suan__matrix_job *job, suan__weight *w, 
     b->n_params += (uint64_t)n_rows * n_cols * n_slices;
 }
 
-void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, bool exact) {
+/* The matrix's tensor in the plan, if one is made. */
+static suan__plan_tensor *bind_one(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols,
+                                   bool exact) {
     const suan__tensor *t = expect(b, names, layer, 0, false, n_cols, n_rows, 1);
-    if (!t) return;
+    if (!t) return NULL;
     check_type(b, t);
     suan__matrix_job *job = take(b, 1, sizeof *job);
     const suan__tensor **list = take(b, 1, sizeof *list);
-    if (b->status != SUAN_OK) return;
+    if (b->status != SUAN_OK) return NULL;
     list[0] = t;
     w->exact = exact;
     add_matrix(b, job, w, list, 1, 1, n_rows, n_cols);
     suan__plan_tensor *p = record(b, names, layer, list, 1, 2, n_cols, n_rows, 1);
-    if (!p) return;
-    p->is_matrix = !exact;
-    p->has_panels = true;
+    if (p) p->has_panels = true;
+    return p;
+}
+
+void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, bool exact) {
+    suan__plan_tensor *p = bind_one(b, w, layer, names, n_rows, n_cols, exact);
+    if (p) p->is_matrix = !exact;
+}
+
+void suan__bind_precise(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols) {
+    suan__plan_tensor *p = bind_one(b, w, layer, names, n_rows, n_cols, true);
+    if (p) p->is_precise = true;
 }
 
 void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_expert, uint32_t n_rows,

@@ -102,7 +102,7 @@ static void put_yarn(describer *d) {
     put_str(d, "rope.scaling.type", "yarn");
     put_f32(d, "rope.scaling.factor", factor);
     put_u32(d, "rope.scaling.original_context_length", (uint32_t)original);
-    if (hp->kv_lora || fast != 32 || slow != 1) {
+    if (hp->kv_lora || hp->window || fast != 32 || slow != 1) {
         put_f32(d, "rope.scaling.yarn_beta_fast", fast);
         put_f32(d, "rope.scaling.yarn_beta_slow", slow);
     }
@@ -110,7 +110,7 @@ static void put_yarn(describer *d) {
     if (hp->kv_lora && all_dim > 0) {
         if (hp->rope_factor != 1) no_key(d, "YaRN with mscale other than mscale_all_dim");
         put_f32(d, "rope.scaling.yarn_log_multiplier", log_multiplier(hp, factor, all_dim));
-    } else if (fabs(hp->rope_factor - magnitude(factor, 1)) > 1e-12) {
+    } else if (!hp->window && fabs(hp->rope_factor - magnitude(factor, 1)) > 1e-12) {
         put_f32(d, "rope.scaling.attn_factor", hp->rope_factor / magnitude(factor, 1));
     }
 }
@@ -149,6 +149,48 @@ static void put_attention(describer *d, bool split_kv_b) {
     put_u32(d, "attention.value_length_mla", hp->v_dim);
 }
 
+static void put_indexer(describer *d) {
+    const suan__hparams *hp = d->hp;
+    if (!hp->index_topk) return;
+    put_u32(d, "attention.indexer.head_count", hp->n_index_head);
+    put_u32(d, "attention.indexer.key_length", hp->index_dim);
+    put_u32(d, "attention.indexer.top_k", hp->index_topk);
+}
+
+/* A value for each layer. */
+static void put_array(describer *d, const char *name, suan__gguf_type type, const void *values) {
+    char text[128];
+    if (d->status == SUAN_OK) d->status = suan__gguf_put(d->w, key(d, name, text), SUAN__GGUF_ARRAY, type, values, d->hp->n_layer, d->err);
+}
+
+/* What only DeepSeek-V4 has. */
+static void put_compressed(describer *d) {
+    const suan__hparams *hp = d->hp;
+    if (!hp->window) return;
+    double far_base = 0;
+    if (d->status == SUAN_OK) d->status = suan__config_f64(d->ck, "compress_rope_theta", true, &far_base, d->err);
+    float *limits = suan__malloc(hp->n_layer * sizeof *limits);
+    if (!limits) {
+        if (d->status == SUAN_OK) d->status = suan__fail(d->err, SUAN_ENOMEM, "%s: out of memory", d->ck->path);
+        return;
+    }
+    for (uint32_t i = 0; i < hp->n_layer; i++) limits[i] = hp->swiglu_limit;
+    put_u32(d, "attention.q_lora_rank", hp->q_lora);
+    put_u32(d, "attention.sliding_window", hp->window);
+    put_u32(d, "attention.output_group_count", hp->n_out_group);
+    put_u32(d, "attention.output_lora_rank", hp->out_lora);
+    put_array(d, "attention.compress_ratios", SUAN__GGUF_I32, hp->layer_ratio);
+    put_f32(d, "attention.compress_rope_freq_base", far_base);
+    put_u32(d, "hyper_connection.count", hp->n_stream);
+    put_u32(d, "hyper_connection.sinkhorn_iterations", hp->sinkhorn_iters);
+    put_f32(d, "hyper_connection.epsilon", (double)hp->hyper_eps);
+    put_u32(d, "hash_layer_count", hp->n_hash_layer);
+    put_array(d, "swiglu_clamp_exp", SUAN__GGUF_F32, limits);
+    put_array(d, "swiglu_clamp_shexp", SUAN__GGUF_F32, limits);
+    put_u32(d, "embedding_length_out", hp->n_embd * hp->n_stream);
+    suan__free(limits);
+}
+
 static void put_experts(describer *d) {
     const suan__hparams *hp = d->hp;
     uint32_t first = 0;
@@ -160,15 +202,16 @@ static void put_experts(describer *d) {
     put_u32(d, "expert_count", hp->n_expert);
     put_u32(d, "expert_used_count", hp->n_expert_used);
     put_u32(d, "expert_feed_forward_length", hp->n_ff_exp);
-    if (!hp->kv_lora) { /* Qwen3-MoE: what the keys below would say is what its readers take for granted */
+    if (!hp->kv_lora && !hp->window) { /* Qwen3-MoE: what the keys below would say is what its readers take for granted */
         if (!hp->norm_topk) put_bool(d, "expert_weights_norm", false);
         return;
     }
-    put_u32(d, "leading_dense_block_count", first);
+    if (!hp->window) put_u32(d, "leading_dense_block_count", first);
     put_u32(d, "expert_shared_count", hp->n_expert_shared);
     put_f32(d, "expert_weights_scale", hp->expert_scale);
-    if (hp->norm_topk || hp->gating == SUAN__GATING_SIGMOID) put_bool(d, "expert_weights_norm", hp->norm_topk);
+    if (hp->norm_topk || hp->gating != SUAN__GATING_SOFTMAX) put_bool(d, "expert_weights_norm", hp->norm_topk);
     put_u32(d, "expert_gating_func", hp->gating);
+    if (hp->window) return;
     put_u32(d, "expert_group_count", hp->n_group);
     put_u32(d, "expert_group_used_count", hp->n_group_used);
 }
@@ -185,6 +228,8 @@ suan_status suan__plan_describe(suan__gguf_writer *w, const suan__family *family
     /* A model with experts in every layer may do without, but not its readers. */
     put_u32(&d, "feed_forward_length", hp->n_ff ? hp->n_ff : hp->n_ff_exp);
     put_attention(&d, split_kv_b);
+    put_indexer(&d);
+    put_compressed(&d);
     put_experts(&d);
     put_rope(&d);
     return d.status;

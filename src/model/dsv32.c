@@ -20,8 +20,8 @@ void suan__bind_indexer(suan__binder *b, const suan__hparams *hp, suan__layer *l
                       hp->n_index_head * dim, hp->q_lora, false);
     suan__bind_matrix(b, &l->index_k, i, SUAN_NAMES("model.layers.%u.self_attn.indexer.wk.weight", "blk.%u.indexer.attn_k.weight"), dim, d,
                       false);
-    suan__bind_matrix(b, &l->index_w, i, SUAN_NAMES("model.layers.%u.self_attn.indexer.weights_proj.weight", "blk.%u.indexer.proj.weight"),
-                      hp->n_index_head, d, true);
+    suan__bind_precise(b, &l->index_w, i, SUAN_NAMES("model.layers.%u.self_attn.indexer.weights_proj.weight", "blk.%u.indexer.proj.weight"),
+                       hp->n_index_head, d);
     suan__bind_vector(b, &l->index_norm, i, SUAN_NAMES("model.layers.%u.self_attn.indexer.k_norm.weight", "blk.%u.indexer.k_norm.weight"),
                       dim, false);
     suan__bind_vector(b, &l->index_norm_bias, i, SUAN_NAMES("model.layers.%u.self_attn.indexer.k_norm.bias", "blk.%u.indexer.k_norm.bias"),

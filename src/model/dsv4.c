@@ -179,14 +179,14 @@ static void bind_compressors(suan__binder *b, const suan__hparams *hp, suan__lay
     uint32_t d = hp->n_embd, ratio = hp->layer_ratio[i], w = suan__compress_width(ratio, hp->head_dim),
              iw = suan__compress_width(ratio, hp->index_dim);
     if (!ratio) return;
-    suan__bind_matrix(b, &l->compress.kv, i,
-                      known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.wkv.weight", "blk.%u.attn_compressor_kv.weight"),
-                               "blk.%u.attn_compress_kv.weight", NULL),
-                      w, d, true);
-    suan__bind_matrix(b, &l->compress.gate, i,
-                      known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.wgate.weight", "blk.%u.attn_compressor_gate.weight"),
-                               "blk.%u.attn_compress_gate.weight", NULL),
-                      w, d, true);
+    suan__bind_precise(b, &l->compress.kv, i,
+                       known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.wkv.weight", "blk.%u.attn_compressor_kv.weight"),
+                                "blk.%u.attn_compress_kv.weight", NULL),
+                       w, d);
+    suan__bind_precise(b, &l->compress.gate, i,
+                       known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.wgate.weight", "blk.%u.attn_compressor_gate.weight"),
+                                "blk.%u.attn_compress_gate.weight", NULL),
+                       w, d);
     suan__bind_table(b, &l->compress.ape, i,
                      known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.ape", "blk.%u.attn_compressor_ape.weight"),
                               "blk.%u.attn_compress_ape.weight", NULL),
@@ -198,16 +198,16 @@ static void bind_compressors(suan__binder *b, const suan__hparams *hp, suan__lay
     if (ratio != SUAN__OVERLAP) return;
     suan__bind_matrix(b, &l->index_q, i, SUAN_NAMES("layers.%u.attn.indexer.wq_b.weight", "blk.%u.indexer.attn_q_b.weight"),
                       hp->n_index_head * hp->index_dim, hp->q_lora, false);
-    suan__bind_matrix(b, &l->index_w, i, SUAN_NAMES("layers.%u.attn.indexer.weights_proj.weight", "blk.%u.indexer.proj.weight"),
-                      hp->n_index_head, d, true);
-    suan__bind_matrix(b, &l->index_compress.kv, i,
-                      known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.wkv.weight", "blk.%u.indexer_compressor_kv.weight"),
-                               "blk.%u.indexer.compress_kv.weight", NULL),
-                      iw, d, true);
-    suan__bind_matrix(b, &l->index_compress.gate, i,
-                      known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.wgate.weight", "blk.%u.indexer_compressor_gate.weight"),
-                               "blk.%u.indexer.compress_gate.weight", NULL),
-                      iw, d, true);
+    suan__bind_precise(b, &l->index_w, i, SUAN_NAMES("layers.%u.attn.indexer.weights_proj.weight", "blk.%u.indexer.proj.weight"),
+                       hp->n_index_head, d);
+    suan__bind_precise(b, &l->index_compress.kv, i,
+                       known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.wkv.weight", "blk.%u.indexer_compressor_kv.weight"),
+                                "blk.%u.indexer.compress_kv.weight", NULL),
+                       iw, d);
+    suan__bind_precise(b, &l->index_compress.gate, i,
+                       known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.wgate.weight", "blk.%u.indexer_compressor_gate.weight"),
+                                "blk.%u.indexer.compress_gate.weight", NULL),
+                       iw, d);
     suan__bind_table(b, &l->index_compress.ape, i,
                      known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.ape", "blk.%u.indexer_compressor_ape.weight"),
                               "blk.%u.indexer.compress_ape.weight", NULL),

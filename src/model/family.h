@@ -52,6 +52,8 @@ typedef struct suan__names {
 void suan__bind_vector(suan__binder *b, float **v, uint32_t layer, suan__names names, uint32_t n, bool optional);
 /* A matrix of n_rows outputs and n_cols inputs. exact: see suan__weight. */
 void suan__bind_matrix(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols, bool exact);
+/* A matrix that decides what is selected: it meets f32 activations, and is never written in blocks. */
+void suan__bind_precise(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_rows, uint32_t n_cols);
 /* n_slices matrices one behind the other in one tensor: rows [n_slices * n_rows], or GGUF's three dimensions. */
 void suan__bind_slices(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_slices, uint32_t n_rows,
                        uint32_t n_cols);

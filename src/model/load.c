@@ -162,13 +162,17 @@ static suan_status load_ids(suan__binder *b, suan__model *m, suan_error *err) {
         size_t bytes = (size_t)job->n * (is_wide ? 8 : 4);
         int32_t *v = SUAN_ARENA_NEW(&m->arena, int32_t, job->n);
         char *raw = suan__malloc(bytes);
-        suan_status status = v && raw ? suan__checkpoint_read(b->ck, job->tensor, 0, raw, bytes, err)
-                                      : suan__fail(err, SUAN_ENOMEM, "%s: out of memory for tensor %s", b->ck->path, job->tensor->name);
+        suan_status status =
+            v && raw ? SUAN_OK : suan__fail(err, SUAN_ENOMEM, "%s: out of memory for tensor %s", b->ck->path, job->tensor->name);
+        if (status == SUAN_OK && b->ck->invention)
+            suan__random_ids((int32_t *)(void *)raw, job->tensor->ne[0], 0, (size_t)job->n, job->limit, b->ck->invention->seed);
+        else if (status == SUAN_OK)
+            status = suan__checkpoint_read(b->ck, job->tensor, 0, raw, bytes, err);
         for (uint64_t i = 0; i < job->n && status == SUAN_OK; i++) {
             int64_t x = 0;
             int32_t narrow = 0;
             memcpy(is_wide ? (void *)&x : (void *)&narrow, raw + i * (is_wide ? 8 : 4), is_wide ? 8 : 4);
-            if (!is_wide) x = b->ck->invention ? (int64_t)((uint32_t)narrow % job->limit) : narrow;
+            if (!is_wide) x = narrow;
             if (x < 0 || x >= job->limit)
                 status = suan__fail(err, SUAN_ERANGE, "%s: tensor %s: value %llu is %lld, expected 0 to %u", b->ck->path, job->tensor->name,
                                     (unsigned long long)i, (long long)x, job->limit - 1);

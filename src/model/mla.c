@@ -116,8 +116,7 @@ static void attend_selected_tile(suan__worker *w, const suan__layer *l, uint32_t
     suan__step *st = w->st;
     suan__attn_source src = source_of(st, i_layer);
     transpose_queries(w, h0, n, t, 1);
-    suan__attend_selected(w, &src, st->model->hp.head_dim, n, st->select + (size_t)t * st->ld_select, st->model->hp.index_topk,
-                          true);
+    suan__attend_selected(w, &src, st->model->hp.head_dim, n, st->select + (size_t)t * st->ld_select, st->model->hp.index_topk, true);
     suan__attend_finish(w, src.dv, n);
     take_latent(w, l, i_layer, h0, n, t, 1);
 }

@@ -28,6 +28,7 @@ typedef struct suan__plan_tensor {
     uint32_t head_rows;   /* PAIRS, KEYS, VALUES: rows of a head in the source */
     uint32_t n_rot;       /* PAIRS: rows of a head that are rotated, the first ones */
     uint32_t n_ids;       /* not 0: integers below it, I32 */
+    bool is_precise;      /* a matrix that decides what is selected: floats as stored, or as asked for; no blocks */
     bool is_matrix;       /* may be quantised; otherwise (norms, biases, routers) F32 */
     bool has_panels;      /* a matrix, or one for each ne[2], as the kernels take them: may be packed */
     uint32_t head_values; /* a whole kv_b: how many of a head's head_rows rows make values, the last ones; otherwise 0 */
@@ -56,5 +57,8 @@ const char *suan__shape_name(size_t i);
  * deviation close to 1 / sqrt(k), so that activations keep their size. The same bytes for the same key, whatever the pieces. Types of
  * SUAN__WEIGHT_MAP; begin a multiple of 256. Source of the bits: Philox. */
 void suan__random_weights(suan__dtype type, void *dst, uint64_t k, uint64_t begin, size_t n, uint64_t key);
+
+/* Random integers in [0, limit), values [begin, begin + n) of a table with rows of k, all different within a row (k <= limit). */
+void suan__random_ids(int32_t *dst, uint64_t k, uint64_t begin, size_t n, uint32_t limit, uint64_t key);
 
 #endif

@@ -151,3 +151,13 @@ void suan__random_weights(suan__dtype type, void *dst, uint64_t k, uint64_t begi
             if (!fix_block(type, p, one)) fix_superblock(type, p, one);
     }
 }
+
+void suan__random_ids(int32_t *dst, uint64_t k, uint64_t begin, size_t n, uint32_t limit, uint64_t key) {
+    const uint32_t keys[2] = {(uint32_t)key, (uint32_t)(key >> 32)};
+    for (size_t i = 0; i < n; i++) {
+        uint64_t row = (begin + i) / k;
+        uint32_t counter[4] = {(uint32_t)row, (uint32_t)(row >> 32), 0, 0}, out[4];
+        suan__philox4x32(counter, keys, out);
+        dst[i] = (int32_t)((out[0] % limit + (begin + i) % k) % limit);
+    }
+}

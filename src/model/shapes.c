@@ -37,6 +37,19 @@
 #define V2_ROUTER(method) "\"scoring_func\":\"softmax\",\"norm_topk_prob\":false,\"topk_method\":\"" method "\"}"
 #define V3_ROUTER "\"scoring_func\":\"sigmoid\",\"norm_topk_prob\":true,\"topk_method\":\"noaux_tc\"}"
 
+#define INDEXER(topk) "\"index_n_heads\":64,\"index_head_dim\":128,\"index_topk\":" TEXT(topk) ","
+#define CSA_HCA "4,128,"
+#define CSA_HCA_4 CSA_HCA CSA_HCA CSA_HCA CSA_HCA
+#define CSA_HCA_10 CSA_HCA_4 CSA_HCA_4 CSA_HCA CSA_HCA
+#define V4(L, d, H, q_lora, groups, E, mff, scale) \
+    "{\"model_type\":\"deepseek_v4\",\"num_hidden_layers\":" TEXT(L) ",\"hidden_size\":" TEXT(d) ",\"num_attention_heads\":" TEXT(H) \
+    ",\"num_key_value_heads\":1,\"vocab_size\":129280,\"max_position_embeddings\":1048576,\"head_dim\":512,\"qk_rope_head_dim\":64,\"q_lora_rank\":" TEXT(q_lora) \
+    ",\"o_groups\":" TEXT(groups) ",\"o_lora_rank\":1024,\"sliding_window\":128,\"rms_norm_eps\":1e-6,\"rope_theta\":10000,\"compress_rope_theta\":160000," \
+    "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":16,\"original_max_position_embeddings\":65536,\"beta_fast\":32,\"beta_slow\":1}," \
+    "\"hc_mult\":4,\"hc_sinkhorn_iters\":20,\"hc_eps\":1e-6,\"num_hash_layers\":3,\"swiglu_limit\":10.0,\"tie_word_embeddings\":false," \
+    "\"n_routed_experts\":" TEXT(E) ",\"num_experts_per_tok\":6,\"n_shared_experts\":1,\"moe_intermediate_size\":" TEXT(mff) \
+    ",\"routed_scaling_factor\":" TEXT(scale) ",\"scoring_func\":\"sqrtsoftplus\",\"norm_topk_prob\":true,"
+
 static const struct {
     const char *name, *config;
 } shapes[] = {
@@ -46,6 +59,11 @@ static const struct {
                     EXPERTS(160, 6, 2, 1536, 1, 8, 3, 16.0) V2_ROUTER("group_limited_greedy")},
     {"deepseek-v3", "{\"model_type\":\"deepseek_v3\"," SIZES(61, 7168, 128, 128, 18432, 129280, 163840) MLA(1536, 10000) YARN(40, 32, 1.0)
                     EXPERTS(256, 8, 1, 2048, 3, 8, 4, 2.5) V3_ROUTER},
+    {"deepseek-v3.2", "{\"model_type\":\"deepseek_v32\"," SIZES(61, 7168, 128, 128, 18432, 129280, 163840) MLA(1536, 10000) YARN(40, 32, 1.0)
+                      INDEXER(2048) EXPERTS(256, 8, 1, 2048, 3, 8, 4, 2.5) V3_ROUTER},
+    {"deepseek-v4-flash", V4(43, 4096, 64, 1024, 8, 256, 2048, 1.5) INDEXER(512) "\"compress_ratios\":[0,0," CSA_HCA_10 CSA_HCA_10 "4]}"},
+    {"deepseek-v4-pro", V4(61, 7168, 128, 1536, 16, 384, 3072, 2.5) INDEXER(1024)
+                        "\"compress_ratios\":[128,128," CSA_HCA_10 CSA_HCA_10 CSA_HCA_4 CSA_HCA_4 CSA_HCA "4]}"},
     {"kimi-k2", "{\"model_type\":\"kimi_k2\"," SIZES(61, 7168, 64, 64, 18432, 163840, 131072) MLA(1536, 50000) YARN(32, 1, 1.0)
                 EXPERTS(384, 8, 1, 2048, 1, 1, 1, 2.827) V3_ROUTER},
     {"llama-3-8b", LLAMA(32, 4096, 32, 128, 14336, false, 8192, "")},
