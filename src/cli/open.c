@@ -84,6 +84,7 @@ int cli_session_create(const char *command, const cli_engine_options *o, suan_mo
     options.n_ctx = o->n_ctx;
     options.kv = (suan_kv_type)o->kv;
     options.activations = (suan_activations)o->activations;
+    options.rounding = (suan_rounding)o->rounding;
     options.chunk = o->chunk;
     if (suan_session_create(session, model, &options, &err) != SUAN_OK) return cli_fail(command, &err);
     suan_model_info info;

@@ -13,7 +13,7 @@ typedef struct cli_engine_options {
     const char *model;                /* NULL: the model that ships with the program */
     const char *cpu;                  /* NULL: what SUAN_CPU says, else the best */
     uint32_t n_threads, n_ctx, chunk; /* 0: the default */
-    int kv, activations;              /* suan_kv_type, suan_activations */
+    int kv, activations, rounding;    /* suan_kv_type, suan_activations, suan_rounding */
     bool is_quiet, pin;
 } cli_engine_options;
 
@@ -23,6 +23,7 @@ typedef struct cli_engine_options {
     CLI_TEXT('m', "model", &(o).model, "MODEL", "GGUF file, or directory with config.json, tokenizer.json and *.safetensors; without it the model that ships with suan"), \
     CLI_U32('c', "ctx", &(o).n_ctx, NULL, 1, 1u << 30, "N", "positions of context; by default the model's, or what memory allows"), \
     CLI_U32(0, "chunk", &(o).chunk, NULL, 1, 4096, "N", "tokens of the prompt a step (256); changes speed and memory, not the answer"), \
+    CLI_CHOICE(0, "rounding", &(o).rounding, "published|none", "round trips through 8 and 4 bits in the attention of DeepSeek-V3.2 and V4, as published or left out (published)"), \
     CLI_COMPUTE_OPTIONS(o)
 /* Those of them that say how it computes. */
 #define CLI_COMPUTE_OPTIONS(o) \

@@ -229,7 +229,8 @@ void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__
 
 void suan__bind_slices(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_slices, uint32_t n_rows,
                        uint32_t n_cols) {
-    bool is_deep = suan__binder_has(b, layer, names) && find(b, names, layer, 0, true)->ne[2] > 1;
+    const suan__tensor *found = suan__binder_has(b, layer, names) ? find(b, names, layer, 0, true) : NULL;
+    bool is_deep = found && found->ne[2] > 1;
     const suan__tensor *t = is_deep ? expect(b, names, layer, 0, false, n_cols, n_rows, n_slices)
                                     : expect(b, names, layer, 0, false, n_cols, (uint64_t)n_rows * n_slices, 1);
     if (!t) return;

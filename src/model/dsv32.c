@@ -31,6 +31,8 @@ void suan__bind_indexer(suan__binder *b, const suan__hparams *hp, suan__layer *l
 static void read_v32(suan__reader *r, suan__hparams *hp) {
     suan__read_deepseek_v3(r, hp);
     suan__read_indexer(r, hp);
+    if (r->status == SUAN_OK && !hp->q_lora)
+        suan__reader_fail(r, SUAN_EFORMAT, "q_lora_rank is missing: the indexer's queries are made from it");
     hp->index_rope_style = SUAN__ROPE_HALF;
     hp->has_rounding = true;
 }

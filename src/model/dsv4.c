@@ -102,6 +102,9 @@ static void read_experts(suan__reader *r, suan__hparams *hp) {
     const char *scoring = suan__read_hf_str(r, "scoring_func");
     if (scoring && strcmp(scoring, "sqrtsoftplus") != 0)
         suan__reader_fail(r, SUAN_EUNSUPPORTED, "scoring_func is \"%.40s\", expected \"sqrtsoftplus\"", scoring);
+    const char *method = suan__read_hf_str(r, "topk_method");
+    if (method && strcmp(method, "noaux_tc") != 0)
+        suan__reader_fail(r, SUAN_EUNSUPPORTED, "topk_method is \"%.40s\", expected \"noaux_tc\"", method);
     hp->gating = SUAN__GATING_SQRT_SOFTPLUS;
     suan__read_u32(r, "num_hash_layers", "hash_layer_count", false, 0, 4096, &hp->n_hash_layer);
     if (r->status == SUAN_OK && hp->n_hash_layer > hp->n_layer)
@@ -111,6 +114,7 @@ static void read_experts(suan__reader *r, suan__hparams *hp) {
 
 static void read_v4(suan__reader *r, suan__hparams *hp) {
     uint32_t v_length = 0;
+    bool has_bias = false;
     read_experts(r, hp);
     suan__read_u32(r, "head_dim", "attention.key_length", true, 2, 32768, &hp->head_dim);
     v_length = hp->head_dim;
@@ -119,7 +123,7 @@ static void read_v4(suan__reader *r, suan__hparams *hp) {
     suan__read_u32(r, "q_lora_rank", "attention.q_lora_rank", true, 1, 1u << 20, &hp->q_lora);
     suan__read_u32(r, "o_groups", "attention.output_group_count", true, 1, 65536, &hp->n_out_group);
     suan__read_u32(r, "o_lora_rank", "attention.output_lora_rank", true, 1, 1u << 20, &hp->out_lora);
-    suan__read_u32(r, "sliding_window", "attention.sliding_window", true, 1, 65536, &hp->window);
+    suan__read_u32(r, "sliding_window", "attention.sliding_window", true, 1, 16384, &hp->window);
     suan__read_u32(r, "hc_mult", "hyper_connection.count", true, 1, SUAN__MAX_STREAMS, &hp->n_stream);
     suan__read_u32(r, "hc_sinkhorn_iters", "hyper_connection.sinkhorn_iterations", true, 1, 1000, &hp->sinkhorn_iters);
     suan__read_f32(r, "hc_eps", "hyper_connection.epsilon", true, 0, 1, &hp->hyper_eps);
@@ -127,6 +131,8 @@ static void read_v4(suan__reader *r, suan__hparams *hp) {
     suan__read_indexer(r, hp);
     read_ratios(r, hp);
     if (r->status != SUAN_OK) return;
+    suan__read_bool(r, "attention_bias", NULL, false, &has_bias);
+    if (has_bias) suan__reader_fail(r, SUAN_EUNSUPPORTED, "attention_bias is true, expected false");
     if (v_length != hp->head_dim) suan__reader_fail(r, SUAN_EUNSUPPORTED, "value_length %u is not key_length %u", v_length, hp->head_dim);
     if (hp->n_head_kv != 1) suan__reader_fail(r, SUAN_EUNSUPPORTED, "the number of key/value heads is %u, expected 1", hp->n_head_kv);
     if (hp->n_head % hp->n_out_group != 0)

@@ -66,6 +66,23 @@ static const struct {
     {"high_freq_factor", "low_freq_factor"},
     {"context_length", "sliding_window"},
     {"max_position_embeddings", "sliding_window"},
+    {"qk_rope_head_dim", "head sizes"},
+    {"index_head_dim", "rotary width"},
+    {"head_dim", "head sizes"},
+    {"o_groups", "o_groups"},
+    {"output_group_count", "o_groups"},
+    {"num_attention_heads", "o_groups"},
+    {"head_count", "o_groups"},
+    {"hash_layer_count", "num_hash_layers"},
+    {"block_count", "num_hash_layers"},
+    {"num_hidden_layers", "num_hash_layers"},
+    {"block_count", "compress_ratios"},
+    {"num_hidden_layers", "compress_ratios"},
+    {"key_length", "index_head_dim"},
+    {"q_lora_rank", "q_lora_rank"},
+    {"swiglu_clamp_exp", "swiglu_clamp"},
+    {"swiglu_clamp_shexp", "swiglu_clamp"},
+    {"nextn_predict_layers", "block_count"},
 };
 
 static bool names_field(const char *message, const char *key) {
@@ -196,7 +213,8 @@ static void try_gguf(const char *name) {
 }
 
 static void test_g_12_hyperparameters_of_gguf(void **state) {
-    static const char *const cases[] = {"llama3-tied", "deepseek_v3", "qwen2", "qwen3-yarn", "deepseek_v2", "deepseek_v2_lite"};
+    static const char *const cases[] = {"llama3-tied", "deepseek_v3",      "qwen2",        "qwen3-yarn",
+                                        "deepseek_v2", "deepseek_v2_lite", "deepseek_v32", "deepseek_v4"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_gguf(cases[i]);
     report("GGUF");
 }
@@ -350,7 +368,8 @@ static void try_config(const char *name) {
 }
 
 static void test_c_01_each_key_of_config(void **state) {
-    static const char *const cases[] = {"llama3-tied", "deepseek_v3", "qwen2", "qwen3-yarn", "qwen3_moe", "deepseek_v2"};
+    static const char *const cases[] = {"llama3-tied", "deepseek_v3", "qwen2",        "qwen3-yarn",
+                                        "qwen3_moe",   "deepseek_v2", "deepseek_v32", "deepseek_v4"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_config(cases[i]);
     report("config.json");
 }
@@ -406,6 +425,40 @@ static const relation relations[] = {
     {"deepseek_v3", "{\"moe_layer_freq\":2}", {"tensor", "layers.1"}},
     {"deepseek_v3", "{\"scoring_func\":\"softmax\"}", {"scoring_func", "softmax"}},
     {"deepseek_v3", "{\"topk_method\":\"greedy\"}", {"topk_method", "greedy"}},
+    {"deepseek_v32", "{\"index_topk\":0}", {"index_topk", "0"}},
+    {"deepseek_v32", "{\"index_head_dim\":96}", {"index_head_dim", "power of two"}},
+    {"deepseek_v32", "{\"index_head_dim\":8}", {"rotary width", "index_head_dim 8"}},
+    {"deepseek_v32", "{\"index_head_dim\":64}", {"tensor", "indexer"}},
+    {"deepseek_v32", "{\"index_n_heads\":4}", {"tensor", "indexer"}},
+    {"deepseek_v32", "{\"index_n_heads\":null}", {"index_n_heads", "missing"}},
+    {"deepseek_v32", "{\"q_lora_rank\":null}", {"q_lora_rank", "missing"}},
+    {"deepseek_v32", "{\"model_type\":\"deepseek_v3\"}", {"tensor", "indexer"}},
+    {"deepseek_v3", "{\"model_type\":\"deepseek_v32\"}", {"index_n_heads", "missing"}},
+    {"deepseek_v4", "{\"sliding_window\":0}", {"sliding_window", "0"}},
+    {"deepseek_v4", "{\"index_topk\":0}", {"index_topk", "0"}},
+    {"deepseek_v4", "{\"compress_ratios\":[0,0,4,128]}", {"compress_ratios", "layer 4"}},
+    {"deepseek_v4", "{\"compress_ratios\":[0,0,5,128,4]}", {"compress_ratios[2]", "5"}},
+    {"deepseek_v4", "{\"compress_ratios\":[0,0,4,-128,4]}", {"compress_ratios[3]", "-128"}},
+    {"deepseek_v4", "{\"compress_ratios\":[0,0,4,4,4]}", {"tensor", "compressor"}},
+    {"deepseek_v4", "{\"compress_ratios\":[0,0,4,0,4]}", {"tensor", "compressor"}},
+    {"deepseek_v4", "{\"compress_ratios\":\"4\"}", {"compress_ratios", "layer 0"}},
+    {"deepseek_v4", "{\"num_hash_layers\":6}", {"num_hash_layers", "5 layers"}},
+    {"deepseek_v4", "{\"num_hash_layers\":5}", {"tensor", "tid2eid"}},
+    {"deepseek_v4", "{\"num_hash_layers\":0}", {"tensor", "gate.bias"}},
+    {"deepseek_v4", "{\"o_groups\":3}", {"o_groups 3", "4"}},
+    {"deepseek_v4", "{\"o_groups\":4}", {"tensor", "wo_a"}},
+    {"deepseek_v4", "{\"hc_mult\":0}", {"hc_mult", "0"}},
+    {"deepseek_v4", "{\"hc_mult\":9}", {"hc_mult", "9"}},
+    {"deepseek_v4", "{\"hc_mult\":2}", {"tensor", "hc_"}},
+    {"deepseek_v4", "{\"hc_sinkhorn_iters\":0}", {"hc_sinkhorn_iters", "0"}},
+    {"deepseek_v4", "{\"num_key_value_heads\":4}", {"key/value heads", "expected 1"}},
+    {"deepseek_v4", "{\"qk_rope_head_dim\":144}", {"rotary width", "144"}},
+    {"deepseek_v4", "{\"qk_rope_head_dim\":15}", {"rotary width", "even"}},
+    {"deepseek_v4", "{\"n_routed_experts\":5}", {"tensor", "ffn"}},
+    {"deepseek_v4", "{\"num_experts_per_tok\":3}", {"tensor", "tid2eid"}},
+    {"deepseek_v4", "{\"scoring_func\":\"sigmoid\"}", {"scoring_func", "sigmoid"}},
+    {"deepseek_v4", "{\"swiglu_limit\":-1}", {"swiglu_limit", "-1"}},
+    {"deepseek_v4", "{\"compress_rope_theta\":null}", {"compress_rope_theta", "missing"}},
     {"qwen2", "{\"use_sliding_window\":true}", {"use_sliding_window", "true"}},
     {"qwen3_moe", "{\"mlp_only_layers\":[3]}", {"mlp_only_layers", "no layer"}},
     {"qwen3_moe", "{\"mlp_only_layers\":[-1]}", {"mlp_only_layers", "no layer"}},
@@ -472,6 +525,7 @@ static void test_c_02_options(void **state) {
         {{.n_ctx = 16, .kv = (suan_kv_type)3}, "kv"},
         {{.n_ctx = 16, .kv = (suan_kv_type)-1}, "kv"},
         {{.n_ctx = 16, .activations = (suan_activations)7}, "activations"},
+        {{.n_ctx = 16, .rounding = (suan_rounding)2}, "rounding"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(suan_session_create(&session, model, &rows[i].o, &err) < 0);

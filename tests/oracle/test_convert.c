@@ -136,7 +136,24 @@ static void compare_metadata(const suan__gguf *ours, const suan__gguf *theirs) {
                                       "vocab_size",
                                       "attention.key_length",
                                       "attention.value_length",
-                                      "expert_feed_forward_length"};
+                                      "expert_feed_forward_length",
+                                      "expert_weights_norm",
+                                      "rope.scaling.yarn_beta_fast",
+                                      "rope.scaling.yarn_beta_slow",
+                                      "attention.indexer.head_count",
+                                      "attention.indexer.key_length",
+                                      "attention.indexer.top_k",
+                                      "attention.sliding_window",
+                                      "attention.output_group_count",
+                                      "attention.output_lora_rank",
+                                      "attention.compress_rope_freq_base",
+                                      "hyper_connection.count",
+                                      "hyper_connection.sinkhorn_iterations",
+                                      "hyper_connection.epsilon",
+                                      "hash_layer_count",
+                                      "swiglu_clamp_exp",
+                                      "swiglu_clamp_shexp",
+                                      "embedding_length_out"};
     suan__gguf_string arch = {0};
     assert_int_equal(suan__gguf_str(theirs, "general.architecture", true, &arch, NULL), SUAN_OK);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
