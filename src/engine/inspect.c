@@ -87,8 +87,31 @@ static void set_experts(inspection *in, json_t *o) {
     set_u64(in, o, "n_ff_exp", hp->n_ff_exp);
     set_u64(in, o, "n_group", hp->n_group);
     set_u64(in, o, "n_group_used", hp->n_group_used);
-    set_str(in, o, "gating", hp->gating == SUAN__GATING_SIGMOID ? "sigmoid" : "softmax");
+    set_str(in, o, "gating",
+            hp->gating == SUAN__GATING_SIGMOID         ? "sigmoid"
+            : hp->gating == SUAN__GATING_SQRT_SOFTPLUS ? "sqrt_softplus"
+                                                       : "softmax");
+    if (hp->n_hash_layer) set_u64(in, o, "n_layer_hash", hp->n_hash_layer);
+    if (hp->swiglu_limit > 0) set_f32(in, o, "swiglu_limit", hp->swiglu_limit);
     set_f32(in, o, "expert_scale", hp->expert_scale);
+}
+
+static void set_sparse(inspection *in, json_t *o) {
+    const suan__hparams *hp = &in->hp;
+    if (hp->index_topk) {
+        set_u64(in, o, "n_index_head", hp->n_index_head);
+        set_u64(in, o, "index_dim", hp->index_dim);
+        set_u64(in, o, "index_topk", hp->index_topk);
+    }
+    if (!hp->window) return;
+    json_t *ratios = suan__report_array(&in->report);
+    for (uint32_t i = 0; i < hp->n_layer; i++) suan__report_append(&in->report, ratios, suan__report_u64(&in->report, hp->layer_ratio[i]));
+    set_u64(in, o, "window", hp->window);
+    suan__report_set(&in->report, o, "compress_ratios", ratios);
+    set_u64(in, o, "n_stream", hp->n_stream);
+    set_u64(in, o, "q_lora", hp->q_lora);
+    set_u64(in, o, "n_out_group", hp->n_out_group);
+    set_u64(in, o, "out_lora", hp->out_lora);
 }
 
 static json_t *hyperparameters(inspection *in) {
@@ -109,6 +132,7 @@ static json_t *hyperparameters(inspection *in) {
     suan__report_set(&in->report, o, "tied", suan__report_bool(&in->report, hp->tied));
     if (hp->n_nextn) set_u64(in, o, "n_nextn", hp->n_nextn);
     set_mla(in, o);
+    set_sparse(in, o);
     set_experts(in, o);
     return o;
 }

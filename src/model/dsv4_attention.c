@@ -139,7 +139,8 @@ static void project(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
 /* The queries of heads [h0, h0 + n) of token t into the scratch, as suan__attend_scores wants them for rows. */
 static void place_queries(suan__worker *w, uint32_t t, uint32_t h0, uint32_t n) {
     const suan__step *st = w->st;
-    size_t width = st->model->hp.head_dim, padded = suan__attn_q8_width(width), row_bytes = suan__q8_row_bytes(padded, 32);
+    size_t width = st->model->hp.head_dim, padded = suan__attn_q8_width(width), row_bytes = suan__q8_row_bytes(padded, 32),
+           ld = suan__attn_ld(n);
     const float *q = st->q + ((size_t)t * st->model->hp.n_head + h0) * width;
     float *qt = w->scratch->q;
     if (st->kv->type == SUAN__Q8_0) {
@@ -148,9 +149,9 @@ static void place_queries(suan__worker *w, uint32_t t, uint32_t h0, uint32_t n) 
         suan__attn_q8_panels(w->scratch->q_panels, w->scratch->q_rows, row_bytes, padded, (int)n);
         return;
     }
-    memset(qt, 0, width * SUAN__ATTN_ROWS * sizeof *qt);
+    memset(qt, 0, width * ld * sizeof *qt);
     for (uint32_t h = 0; h < n; h++)
-        for (size_t j = 0; j < width; j++) qt[j * SUAN__ATTN_ROWS + h] = q[h * width + j];
+        for (size_t j = 0; j < width; j++) qt[j * ld + h] = q[h * width + j];
 }
 
 /* The window of position pos: from the ring, block by block of absolute positions. What counts of a number is its place among the 64 partial sums. */

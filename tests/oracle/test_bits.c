@@ -366,6 +366,7 @@ int main(int argc, char **argv) {
               "# lines with \"file -\" are hashes of the model file itself.\n",
               writing);
     } else {
+        if (argc > 2) cmocka_set_test_filter(argv[2]); /* a pattern for the names of the models */
         read_table();
         read_thread_counts();
     }
