@@ -6,6 +6,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 typedef struct cpu_words {
     uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf71_eax;
@@ -76,6 +78,15 @@ bool suan__cpu_has_avxvnni(void) {
 bool suan__cpu_has_avx512(void) {
     cpu_words w = read_cpu();
     return zmm(&w) && suan__cpu_has_avx2() && has_all((const uint32_t[3]){0, 1u << 16 | 1u << 30 | 1u << 31 | 1u << 17, 1u << 11}, &w);
+}
+
+#define ASK_FOR_STATE 0x1023 /* arch_prctl: ARCH_REQ_XCOMP_PERM */
+#define TILE_DATA 18         /* the number of the state */
+
+bool suan__cpu_has_amx(void) {
+    cpu_words w = read_cpu();
+    bool has = tile(&w) && suan__cpu_has_avx512() && (w.leaf7_edx >> 24 & 1) && (w.leaf7_edx >> 25 & 1);
+    return has && syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0;
 }
 
 bool suan__cpu_has_neon(void) {

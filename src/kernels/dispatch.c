@@ -19,7 +19,7 @@ void suan__kernels_fill_c(suan__kernels *t) {
 }
 
 /* Best first; n_tables of them, and their names with a NULL behind. Written once, under the guard. */
-#define MAX_LEVELS 5
+#define MAX_LEVELS 6
 static suan__kernels tables[MAX_LEVELS];
 static const char *names[MAX_LEVELS + 1];
 static int n_tables;
@@ -38,6 +38,9 @@ static const struct level {
 #endif
 #if defined(SUAN__HAVE_AVX512)
     {suan__cpu_has_avx512, suan__kernels_overlay_avx512},
+#endif
+#if defined(SUAN__HAVE_AMX)
+    {suan__cpu_has_amx, suan__kernels_overlay_amx},
 #endif
 #if defined(SUAN__HAVE_NEON)
     {suan__cpu_has_neon, suan__kernels_overlay_neon},

@@ -58,9 +58,9 @@ int suan__activation_block(suan__dtype type);
 typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows);
 
 /* The same for several panels that stand one after the other, n_rows rows in all, and many columns: for units that multiply tiles, which want
- * weights made ready for them once for all columns. scratch: SUAN__WIDE_SCRATCH bytes, at a multiple of 64. */
-#define SUAN__WIDE_SCRATCH (96 << 10)
-typedef void suan__matmul_wide_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
+ * weights made ready for them once for all columns. scratch: SUAN__TILES_SCRATCH bytes, at a multiple of 64. */
+#define SUAN__TILES_SCRATCH (96 << 10)
+typedef void suan__matmul_tiles_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
                                   void *scratch);
 
 /* The same, starting at y's present values instead of +0 (f32 panels only): the exact path works through chunks of k. */
@@ -180,8 +180,8 @@ typedef struct suan__kernels {
 #undef SUAN__KERNEL_FIELD
     suan__matmul_fn *matmul[SUAN__DTYPE_END]; /* the types of SUAN__WEIGHT_MAP; NULL for others */
     suan__expand_fn *expand[SUAN__DTYPE_END]; /* the same types */
-    suan__matmul_wide_fn *matmul_wide[SUAN__DTYPE_END]; /* NULL where the level has no unit for it */
-    uint8_t wide_from[SUAN__DTYPE_END];                 /* the number of columns from which matmul_wide is the faster one */
+    suan__matmul_tiles_fn *matmul_tiles[SUAN__DTYPE_END]; /* NULL where the level has no unit for it */
+    uint8_t tiles_from[SUAN__DTYPE_END];                  /* the number of columns from which matmul_tiles is the faster one */
 } suan__kernels;
 
 /* The level that `name` asks for ("c", "avx2", "avx512", "amx", "neon"; NULL or "": the best this processor has). An unknown name, or one this
@@ -210,15 +210,19 @@ void suan__dequantize_row(suan__dtype type, float *dst, const void *src, size_t 
  * types come back finite whatever x is. The same bytes on every machine. x finite. false: the type has no quantiser. */
 bool suan__quantize_row(suan__dtype type, void *dst, const float *x, size_t k);
 
-/* ---- one tile of a matrix product */
+/* ---- a tile of a matrix product: some panels, all columns */
 
-/* Panel i_panel of matrix W [n_rows, k] times n_cols columns, y as in suan__matmul_fn but y points to column 0, row 0 of the whole result
- * (ldy its row length). exact false: x are what suan__activation_block says (q8 rows or f32). exact true: x are f32 rows and the weights
- * are expanded (scratch: SUAN__EXPAND_SCRATCH floats). */
+/* Panels [i_panel, i_panel + n_panels) of matrix W [n_rows, k] times n_cols columns, y as in suan__matmul_fn but y points to column 0, row 0 of
+ * the whole result (ldy its row length). exact false: x are what suan__activation_block says (q8 rows or f32). exact true: x are f32 rows
+ * and the weights are expanded. scratch: SUAN__EXPAND_SCRATCH floats, faster at a multiple of 64 bytes. Work is cut so that what many
+ * columns share stays in the caches; how, changes no bit. */
 #define SUAN__EXPAND_CHUNK 256
-#define SUAN__EXPAND_SCRATCH (SUAN__EXPAND_CHUNK * SUAN__PANEL)
-void suan__matmul_tile(const suan__kernels *kn, suan__dtype type, const void *packed, size_t n_rows, size_t k, size_t i_panel, float *y,
-                       size_t ldy, const void *x, size_t ldx, int n_cols, bool exact, float *scratch);
+#define SUAN__EXPAND_SCRATCH (SUAN__TILES_SCRATCH / 4)
+void suan__matmul_panels(const suan__kernels *kn, suan__dtype type, const void *packed, size_t n_rows, size_t k, size_t i_panel,
+                         size_t n_panels, float *y, size_t ldy, const void *x, size_t ldx, int n_cols, bool exact, float *scratch);
+/* How many panels such a tile should have in a product of n_panels panels (of all its slices) with n_cols columns: more share what is done
+ * once for the columns, but all threads want some. */
+uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols);
 
 /* ---- RoPE tables */
 /* cos[j], sin[j] of fl32(pos * f[j]) for n pairs, times `factor` (1 for none): reduction, sin and cos in binary64, rounded to f32, then the

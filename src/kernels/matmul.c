@@ -1,4 +1,4 @@
-/* matmul.c: one tile of a matrix product, by the quantised path or the exact one. */
+/* matmul.c: a tile of a matrix product, by the quantised path or the exact one, in pieces that fit the caches. */
 #include "kernels/kernels.h"
 
 int suan__activation_block(suan__dtype type) {
@@ -24,27 +24,68 @@ int suan__activation_block(suan__dtype type) {
     }
 }
 
-/* Chunks of k are expanded and multiplied while they are in the cache; the sums go through y, which changes no bit of them. */
-static void tile_expanded(const suan__kernels *kn, suan__dtype type, const void *panel, size_t k, float *y, size_t ldy, const void *x,
-                          size_t ldx, int n_cols, int n_rows, float *scratch) {
+#define CACHED_BYTES (1u << 20) /* of activations: half of a second-level cache of today */
+#define FEW_COLUMNS 8           /* so few share nothing that were worth a piece of its own */
+
+/* f32 weights, or expanded ones, in chunks of k that stay in the first-level cache while all columns meet them; the columns' values of a
+ * chunk stay in the second-level one for all panels. The sums go through y, which changes no bit of them. */
+static void panels_expanded(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
+                            size_t ldx, int n_cols, size_t n_rows, float *scratch) {
+    size_t panel_bytes = suan__panel_bytes(type, k);
     for (size_t k0 = 0; k0 < k; k0 += SUAN__EXPAND_CHUNK) {
         size_t n = k - k0 < SUAN__EXPAND_CHUNK ? k - k0 : SUAN__EXPAND_CHUNK;
         const float *x0 = (const float *)x + k0;
-        kn->expand[type](scratch, panel, k, k0, n);
-        if (k0 == 0)
-            kn->matmul[SUAN__F32](y, ldy, scratch, n, x0, ldx, n_cols, n_rows);
-        else
-            kn->matmul_acc(y, ldy, scratch, n, x0, ldx, n_cols, n_rows);
+        for (size_t r = 0; r < n_rows; r += SUAN__PANEL, y += SUAN__PANEL, panels += panel_bytes) {
+            int rows = n_rows - r < SUAN__PANEL ? (int)(n_rows - r) : SUAN__PANEL;
+            const float *w = (const float *)(const void *)panels + k0 * SUAN__PANEL;
+            if (type != SUAN__F32) {
+                kn->expand[type](scratch, panels, k, k0, n);
+                w = scratch;
+            }
+            if (k0 == 0)
+                kn->matmul[SUAN__F32](y, ldy, w, n, x0, ldx, n_cols, rows);
+            else
+                kn->matmul_acc(y, ldy, w, n, x0, ldx, n_cols, rows);
+        }
+        size_t n_panels = (n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
+        y -= n_panels * SUAN__PANEL;
+        panels -= n_panels * panel_bytes;
     }
 }
 
-void suan__matmul_tile(const suan__kernels *kn, suan__dtype type, const void *packed, size_t n_rows, size_t k, size_t i_panel, float *y,
-                       size_t ldy, const void *x, size_t ldx, int n_cols, bool exact, float *scratch) {
-    size_t first = i_panel * SUAN__PANEL;
-    int rows = n_rows - first < SUAN__PANEL ? (int)(n_rows - first) : SUAN__PANEL;
-    const char *panel = (const char *)packed + i_panel * suan__panel_bytes(type, k);
-    if (exact && suan__activation_block(type))
-        tile_expanded(kn, type, panel, k, y + first, ldy, x, ldx, n_cols, rows, scratch);
-    else
-        kn->matmul[type](y + first, ldy, panel, k, x, ldx, n_cols, rows);
+static void panels_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
+                             size_t ldx, int n_cols, size_t n_rows) {
+    size_t panel_bytes = suan__panel_bytes(type, k);
+    for (size_t r = 0; r < n_rows; r += SUAN__PANEL)
+        kn->matmul[type](y + r, ldy, panels + r / SUAN__PANEL * panel_bytes, k, x, ldx, n_cols,
+                         n_rows - r < SUAN__PANEL ? (int)(n_rows - r) : SUAN__PANEL);
+}
+
+void suan__matmul_panels(const suan__kernels *kn, suan__dtype type, const void *packed, size_t n_rows, size_t k, size_t i_panel,
+                         size_t n_panels, float *y, size_t ldy, const void *x, size_t ldx, int n_cols, bool exact, float *scratch) {
+    size_t first = i_panel * SUAN__PANEL, rows = n_rows - first < n_panels * SUAN__PANEL ? n_rows - first : n_panels * SUAN__PANEL;
+    const char *panels = (const char *)packed + i_panel * suan__panel_bytes(type, k), *column = x;
+    bool is_float = suan__activation_block(type) == 0, expand = is_float ? n_cols >= FEW_COLUMNS : exact;
+    y += first;
+    if (!expand && !is_float && kn->matmul_tiles[type] && n_cols >= kn->tiles_from[type]) {
+        kn->matmul_tiles[type](y, ldy, panels, k, x, ldx, n_cols, (int)rows, scratch);
+        return;
+    }
+    size_t of_column = expand ? SUAN__EXPAND_CHUNK * sizeof(float) : ldx, at_once = CACHED_BYTES / of_column / FEW_COLUMNS * FEW_COLUMNS;
+    if (at_once < FEW_COLUMNS) at_once = FEW_COLUMNS;
+    while (n_cols > 0) {
+        int n = (size_t)n_cols < at_once ? n_cols : (int)at_once;
+        if (expand)
+            panels_expanded(kn, type, panels, k, y, ldy, column, ldx, n, rows, scratch);
+        else
+            panels_as_stored(kn, type, panels, k, y, ldy, column, ldx, n, rows);
+        n_cols -= n;
+        column += (size_t)n * ldx;
+        y += (size_t)n * ldy;
+    }
+}
+
+uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols) {
+    if (n_cols < FEW_COLUMNS) return 1;
+    return n_panels >= 256 ? 8 : n_panels >= 64 ? (uint32_t)(n_panels / 32) : 1;
 }

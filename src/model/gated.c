@@ -13,13 +13,14 @@ uint32_t suan__gated_units(uint32_t width) {
     return (width + UNIT - 1) / UNIT;
 }
 
-void suan__panel_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, const suan__rows *rows, float *y) {
+void suan__panels_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, uint32_t n_panels,
+                          const suan__rows *rows, float *y) {
     const suan__step *st = w->st;
     int block = suan__weight_block(st, weight);
     size_t ldx = block ? suan__q8_row_bytes(rows->k, (size_t)block) : rows->k * sizeof(float);
     const void *x = block == 32 ? rows->q8_32 : block == 256 ? rows->q8_256 : (const unsigned char *)rows->f32;
-    suan__matmul_tile(st->model->kernels, weight->type, weight->data + slice * weight->slice_bytes, weight->n_rows, rows->k, panel, y,
-                      weight->n_rows, x, ldx, (int)rows->n, block == 0, w->scratch->expand);
+    suan__matmul_panels(st->model->kernels, weight->type, weight->data + slice * weight->slice_bytes, weight->n_rows, rows->k, panel,
+                        n_panels, y, weight->n_rows, x, ldx, (int)rows->n, block == 0, w->scratch->expand);
 }
 
 /* The unit that begins at `first`, n values wide, of rows [row0, row0 + n_rows). */
@@ -33,8 +34,8 @@ static void finish_unit(suan__worker *w, const suan__gated *g, uint32_t first, u
 void suan__gated_panel(suan__worker *w, const suan__gated *g, uint32_t slice, uint32_t i_slice, uint32_t panel, const suan__rows *rows,
                        uint32_t row0) {
     uint32_t width = g->gate->n_rows, unit = panel / UNIT_PANELS, first = unit * UNIT, n = width - first < UNIT ? width - first : UNIT;
-    suan__panel_product(w, g->gate, slice, panel, rows, g->g + (size_t)row0 * width);
-    suan__panel_product(w, g->up, slice, panel, rows, g->u + (size_t)row0 * width);
+    suan__panels_product(w, g->gate, slice, panel, 1, rows, g->g + (size_t)row0 * width);
+    suan__panels_product(w, g->up, slice, panel, 1, rows, g->u + (size_t)row0 * width);
     atomic_uchar *n_there = &g->units[(size_t)i_slice * suan__gated_units(width) + unit];
     uint32_t n_panels = (n + SUAN__PANEL - 1) / SUAN__PANEL;
     if (atomic_fetch_add_explicit(n_there, 1, memory_order_acq_rel) + 1u < n_panels) return;

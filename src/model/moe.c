@@ -150,7 +150,7 @@ static void route_beside_shared(suan__worker *w, const suan__layer *l, uint32_t 
     w->kind = SUAN__OP_ROUTER;
     for (uint32_t t; suan__next_tile(w, n, &t);) {
         if (t < n_router)
-            suan__panel_product(w, &l->router, 0, t, &h, w->st->router);
+            suan__panels_product(w, &l->router, 0, t, 1, &h, w->st->router);
         else
             suan__gated_panel(w, shared, 0, 0, t - n_router, &h, 0);
     }
@@ -189,7 +189,7 @@ static void experts_beside_shared(suan__worker *w, const suan__layer *l, const s
     w->kind = SUAN__OP_GATE_UP;
     for (uint32_t t; suan__next_tile(w, n, &t);) {
         if (t >= n_experts) {
-            suan__panel_product(w, &l->down, 0, t - n_experts, &mid, st->out);
+            suan__panels_product(w, &l->down, 0, t - n_experts, 1, &mid, st->out);
             continue;
         }
         uint32_t e = st->busy[t / per];
@@ -230,13 +230,14 @@ static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_la
 /* All experts' panels of a product, each for its tokens; not ended. */
 static void expert_tiles(suan__worker *w, const suan__weight *a, float *y_a, const suan__weight *b, float *y_b, const suan__rows *all) {
     const suan__step *st = w->st;
-    uint32_t per = suan__weight_panels(a);
+    uint32_t panels = suan__weight_panels(a), at_once = suan__panels_at_once((uint64_t)panels * st->n_busy, st->n_tokens);
+    uint32_t per = (panels + at_once - 1) / at_once;
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
-        uint32_t e = st->busy[t / per];
+        uint32_t e = st->busy[t / per], panel = t % per * at_once;
         size_t y0 = (size_t)st->expert_begin[e] * a->n_rows;
         suan__rows rows = rows_of(st, all, e, false);
-        suan__panel_product(w, a, e, t % per, &rows, y_a + y0);
-        if (b) suan__panel_product(w, b, e, t % per, &rows, y_b + y0);
+        suan__panels_product(w, a, e, panel, at_once, &rows, y_a + y0);
+        if (b) suan__panels_product(w, b, e, panel, at_once, &rows, y_b + y0);
     }
 }
 

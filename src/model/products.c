@@ -77,7 +77,7 @@ void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width
                        st->q8_32 + row * suan__q8_row_bytes(width, 32), st->q8_256 + row * suan__q8_row_bytes(width, 256));
 }
 
-static void product_tile(suan__worker *w, const suan__acts *a, const suan__product *p, uint32_t slice, uint32_t panel) {
+static void product_tile(suan__worker *w, const suan__acts *a, const suan__product *p, uint32_t slice, uint32_t panel, uint32_t n_panels) {
     suan__step *st = w->st;
     int block = suan__weight_block(st, p->w);
     const void *x = a->x + slice * a->slice_ld;
@@ -87,17 +87,31 @@ static void product_tile(suan__worker *w, const suan__acts *a, const suan__produ
         const unsigned char *made = block == 32 ? a->q8_32 : a->q8_256;
         x = (made ? made : block == 32 ? st->q8_32 : st->q8_256) + (size_t)slice * a->n_cols * ldx;
     }
-    suan__matmul_tile(st->model->kernels, p->w->type, p->w->data + slice * p->w->slice_bytes, p->w->n_rows, a->k, panel,
-                      p->y + slice * p->slice_ldy, p->ldy, x, ldx, (int)a->n_cols, block == 0, w->scratch->expand);
+    suan__matmul_panels(st->model->kernels, p->w->type, p->w->data + slice * p->w->slice_bytes, p->w->n_rows, a->k, panel, n_panels,
+                        p->y + slice * p->slice_ldy, p->ldy, x, ldx, (int)a->n_cols, block == 0, w->scratch->expand);
+}
+
+/* A product's tiles: some panels of a slice each. */
+typedef struct tiling {
+    uint32_t at_once, per_slice, n;
+} tiling;
+
+static tiling tiling_of(const suan__product *p, uint32_t n_cols) {
+    uint32_t panels = suan__weight_panels(p->w);
+    tiling t = {.at_once = suan__panels_at_once((uint64_t)panels * p->w->n_slices, n_cols)};
+    t.per_slice = (panels + t.at_once - 1) / t.at_once;
+    t.n = t.per_slice * p->w->n_slices;
+    return t;
 }
 
 static void multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
     uint32_t n_tiles = 0;
-    for (int i = 0; i < n; i++) n_tiles += suan__weight_panels(products[i].w) * products[i].w->n_slices;
+    for (int i = 0; i < n; i++) n_tiles += tiling_of(&products[i], a->n_cols).n;
     for (uint32_t t; suan__next_tile(w, n_tiles, &t);) {
         const suan__product *p = products;
-        while (t >= suan__weight_panels(p->w) * p->w->n_slices) t -= suan__weight_panels(p->w) * p->w->n_slices, p++;
-        product_tile(w, a, p, t / suan__weight_panels(p->w), t % suan__weight_panels(p->w));
+        tiling of = tiling_of(p, a->n_cols);
+        while (t >= of.n) t -= of.n, of = tiling_of(++p, a->n_cols);
+        product_tile(w, a, p, t / of.per_slice, t % of.per_slice * of.at_once, of.at_once);
     }
 }
 

@@ -67,9 +67,9 @@ struct suan__step {
     atomic_uchar *units;            /* see suan__gated; zero between operations */
     float *shared_gate, *shared_up; /* [GATED_TOKENS][n_ff_exp * n_expert_shared]: the shared expert's, beside the experts' */
     unsigned char *shared_32, *shared_256;
-    uint32_t split_blocks;                /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
-    float *split_o, *split_m, *split_sum; /* [H][split_blocks][width of a value], [H][split_blocks] both */
-    float *logits;                        /* [LOGIT_ROWS][n_vocab] */
+    uint32_t split_blocks;                     /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
+    float *split_o, *split_m, *split_sum;      /* [H][split_blocks][width of a value], [H][split_blocks] both */
+    float *logits;                             /* [LOGIT_ROWS][n_vocab] */
     float *index_q, *index_weight, *index_key; /* indexer: [T][heads][dim], [T][heads], [T][dim] */
     float *index_score;                        /* [SUAN__INDEX_TOKENS][ld_score]: entries of a whole context */
     uint32_t *select;                          /* [T][ld_select]: what each token selected last, ascending */
@@ -166,8 +166,9 @@ typedef struct suan__rows {
 static inline suan__rows suan__rows_h(const suan__step *st) {
     return (suan__rows){st->h, st->h_32, st->h_256, st->n_tokens, st->model->hp.n_embd};
 }
-/* One panel of one slice: y[i * n_rows + row] for rows i. */
-void suan__panel_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, const suan__rows *rows, float *y);
+/* Panels [panel, panel + n_panels), as far as there are so many, of one slice: y[i * n_rows + row] for rows i. */
+void suan__panels_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, uint32_t n_panels,
+                          const suan__rows *rows, float *y);
 
 /* Up to this many tokens a step, silu(gate(h)) * up(h) is one operation, with the rounding for `down`; beyond, the parts are cheaper one
  * by one. */

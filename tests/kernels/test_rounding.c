@@ -48,9 +48,8 @@ static void matrix_fini(matrix *m) {
 
 static void product(const suan__kernels *kn, const matrix *m, float *y, const void *x, size_t ldx, bool exact) {
     float *scratch = malloc(SUAN__EXPAND_SCRATCH * sizeof(float));
-    for (size_t p = 0; p * 16 < N_ROWS; p++) {
-        suan__matmul_tile(kn, m->type, m->packed, N_ROWS, K, p, y, N_ROWS, x, ldx, N_COLS, exact, scratch);
-    }
+    suan__matmul_panels(kn, m->type, m->packed, N_ROWS, K, 0, 1, y, N_ROWS, x, ldx, N_COLS, exact, scratch);
+    suan__matmul_panels(kn, m->type, m->packed, N_ROWS, K, 1, 1, y, N_ROWS, x, ldx, N_COLS, exact, scratch);
     free(scratch);
 }
 

@@ -19,12 +19,13 @@ static bool is_integer_level(const char *level) {
 static const struct reason {
     const char *level, *entry, *why;
 } reasons[] = {
-    {NULL, NULL, NULL}, /* none: every level has its own function for every operation */
+    {"amx", NULL, "its products of tiles are entries of their own"}, /* every entry */
+    {NULL, NULL, NULL},
 };
 
 static const char *reason_for(const char *level, const char *entry) {
     for (const struct reason *r = reasons; r->level; r++) {
-        if (strcmp(r->level, level) == 0 && strcmp(r->entry, entry) == 0) return r->why;
+        if (strcmp(r->level, level) == 0 && (!r->entry || strcmp(r->entry, entry) == 0)) return r->why;
     }
     return NULL;
 }
@@ -64,6 +65,16 @@ static void compare(const suan__kernels *t, const suan__kernels *c, const suan__
 #undef TYPE
 }
 
+/* The level of tiles has a product of them for each type of integers. */
+static void look_for_tiles(const suan__kernels *t) {
+    for (int type = 0; type < SUAN__DTYPE_END; type++) {
+        bool wanted = t->matmul[type] && suan__activation_block(type) && strcmp(t->name, "amx") == 0;
+        if (wanted == (t->matmul_tiles[type] != NULL && t->tiles_from[type] > 0)) continue;
+        printf("%s: product of tiles of type %d %s\n", t->name, type, wanted ? "is missing" : "at a level without tiles");
+        n_bad++;
+    }
+}
+
 int main(void) {
     const char *const *levels = suan__kernels_levels();
     const suan__kernels *c, *t, *below;
@@ -77,6 +88,7 @@ int main(void) {
     for (int i = 0; i + 1 < n; i++) {
         if (suan__kernels_get(&t, levels[i], &err) != SUAN_OK || suan__kernels_get(&below, levels[i + 1], &err) != SUAN_OK) return 1;
         compare(t, c, below);
+        look_for_tiles(t);
     }
     if (suan__kernels_get(&t, NULL, &err) != SUAN_OK || strcmp(t->name, levels[0]) != 0) n_bad++;
     if (suan__kernels_get(&t, "mmx", &err) == SUAN_OK || t) {
