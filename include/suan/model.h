@@ -27,7 +27,7 @@ typedef void suan_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
 typedef struct suan_model_options {
     int n_threads;              /* 0: as many as the affinity mask and the cgroup quota allow */
-    const char *cpu;            /* limit of the instruction set: "c", "avx2", "avxvnni", "avx512", "neon", "dotprod", "i8mm"; NULL: the best there is */
+    const char *cpu;            /* limit of the instruction set: "c", "avx2", "avxvnni", "avx512", "amx", "neon", "dotprod", "i8mm"; NULL: the best there is */
     uint32_t n_ctx;             /* context that has to fit beside the weights; 0: the model's own or what memory allows */
     suan_kv_type kv;            /* for the same computation */
     uint64_t memory_bytes;      /* what may be used; 0: what the machine and its cgroups have left */

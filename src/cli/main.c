@@ -26,7 +26,7 @@ static const cli_command *find(const char *name) {
 static int print_version(void) {
     char text[1024];
     const char *limit = cli_cpu_level(NULL), *level = suan_cpu_level(limit);
-    if (!level) return cli_failf("--version", "SUAN_CPU=%s: this processor has no such level; there are c, avx2, avxvnni, avx512, neon, dotprod and i8mm", limit);
+    if (!level) return cli_failf("--version", "SUAN_CPU=%s: this processor has no such level; there are c, avx2, avxvnni, avx512, amx, neon, dotprod and i8mm", limit);
     int n = snprintf(text, sizeof text, "suan %s\nkernels: %s%s\nprocessor: %s\n", suan_version(), level,
                      limit ? " (limited by SUAN_CPU)" : "", suan_cpu_features());
     cli_put(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);

@@ -31,7 +31,7 @@ typedef struct cli_engine_options {
     CLI_CHOICE(0, "activations", &(o).activations, "q8|exact", "what block-quantised weights meet: activations rounded to 8 bits, or exact ones, slower (q8)"), \
     CLI_U32('t', "threads", &(o).n_threads, NULL, 1, 512, "N", "threads; by default as many as this process may use; changes no bit"), \
     CLI_FLAG(0, "pin", &(o).pin, "bind each thread to a core of its own; changes no bit"), \
-    CLI_TEXT(0, "cpu", &(o).cpu, "LEVEL", "c, avx2, avx512, neon, dotprod or i8mm at most, also from SUAN_CPU; changes no bit"), \
+    CLI_TEXT(0, "cpu", &(o).cpu, "LEVEL", "c, avx2, avxvnni, avx512, amx, neon, dotprod or i8mm at most, also from SUAN_CPU; changes no bit"), \
     CLI_FLAG('q', "quiet", &(o).is_quiet, "say nothing on stderr but errors")
 /* clang-format on */
 
