@@ -50,6 +50,9 @@ VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values 
         }
     const uint8_t *row = v->rows + j0 * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1);
     const float *d = v->d + j0 / 32;
+    const float *probability[PV_C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) probability[c] = own_register(p + (size_t)c * ldp);
     for (int t = 0; t < v->n_pos; t++, row += v->ld, d += v->blocks) {
         vf x[8];
         for (size_t i = 0; i < ahead; i += 64) vec_prefetch_far(row + FAR_BYTES + i);
@@ -57,7 +60,7 @@ VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values 
         for (int j = 0; j < J; j++) x[j] = load_value(row, d, j, whole || J > 1 ? VL : n, e);
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
-            vf b = vf_set1(p[(size_t)c * ldp + (size_t)t]);
+            vf b = vf_set1(probability[c][t]);
 #pragma GCC unroll 8
             for (int j = 0; j < J; j++) acc[c][j] = vf_fma(x[j], b, acc[c][j]);
         }

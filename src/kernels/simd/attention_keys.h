@@ -13,6 +13,13 @@
 #define FAR_BYTES 16384 /* how long before its use the cache is asked for: one core has to have some KiB under way */
 #endif
 
+/* The same pointer, of which the compiler no longer knows how it came about: it stays in a register instead of being added up again in every
+ * step of a loop, where additions take the place of fma. */
+VEC const float *own_register(const float *p) {
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* ---- keys in panels */
 
 #define QK_CHUNK 128                    /* values of a half-precision key expanded at once */
@@ -31,6 +38,9 @@ VEC void qk_tile(float *s, size_t lds, const float *q, size_t ldq, const uint8_t
             if (more && left > 0) acc[g][c] = vf_load_n(s + (size_t)c * lds + g * VL, left < VL ? (size_t)left : VL);
         }
     }
+    const float *query[QK_C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; c++) query[c] = own_register(q + (size_t)c * ldq);
     for (size_t i = 0; i < n; i++) {
         vf w[QK_GROUPS];
         if (e == ELEMENT_F32 || i % 2 == 0)
@@ -39,7 +49,7 @@ VEC void qk_tile(float *s, size_t lds, const float *q, size_t ldq, const uint8_t
         for (int g = 0; g < QK_GROUPS; g++) w[g] = load_elements(k[g / FLOAT_GROUPS], i * SUAN__PANEL + (size_t)(g % FLOAT_GROUPS) * VL, e);
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
-            vf b = vf_set1(q[(size_t)c * ldq + i]);
+            vf b = vf_set1(query[c][i]);
 #pragma GCC unroll 4
             for (int g = 0; g < QK_GROUPS; g++) acc[g][c] = vf_fma(w[g], b, acc[g][c]);
         }
