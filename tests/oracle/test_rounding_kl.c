@@ -4,7 +4,9 @@
  * Models: stories260k (fixtures) over the story that it writes; the model that ships with the project over the prompts and answers of its
  * greedy.json. Types whose blocks divide their rows; both models are trained, so their distributions are those of text. K-quants need rows
  * of 256, which neither has: they are measured on a random model of test_bits, which makes more of every error. The table is in
- * docs/numerics.md; the test fails where a mean is 0 (nothing was rounded) or above a bound that a wrong kernel would break. */
+ * docs/numerics.md; the test fails where a mean is 0 (nothing was rounded) or above a bound that a wrong kernel would break.
+ *
+ * The same for caches of f16 and q8_0 against one of f32, with exact activations, and how far logits move at most. */
 #include <stdio.h>
 
 #include "../base/scratch.h"
@@ -22,6 +24,7 @@ static const suan__dtype types[] = {SUAN__Q8_0, SUAN__Q5_1, SUAN__Q5_0, SUAN__Q4
 
 typedef struct divergence {
     double sum, most;
+    double farthest; /* the greatest difference of two logits, in units of the row's root mean square */
     size_t n, n_same_top;
 } divergence;
 
@@ -45,26 +48,59 @@ static void compare(divergence *d, const float *exact, const float *q8, uint32_t
     if (kl < 0) kl = 0; /* rounding of the sum itself */
     d->sum += kl;
     if (kl > d->most) d->most = kl;
+    double square = 0, farthest = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        square += (double)exact[i] * exact[i];
+        farthest = fmax(farthest, fabs((double)exact[i] - q8[i]));
+    }
+    d->farthest = fmax(d->farthest, farthest / sqrt(square / n));
     d->n++;
     d->n_same_top += top(exact, n) == top(q8, n);
 }
 
-static void add_text(divergence *d, suan_model *model, const id_list *t) {
+/* What is compared: with the second from with the first. */
+typedef struct profiles {
+    suan_activations activations[2];
+    suan_kv_type kv[2];
+} profiles;
+
+static void add_text(divergence *d, suan_model *model, const profiles *p, const id_list *t) {
     suan_model_info info;
     assert_int_equal(suan_model_get_info(model, &info), SUAN_OK);
     rows r[2];
     for (int i = 0; i < 2; i++) {
-        suan_session *session = open_session(model, (uint32_t)t->n, SUAN_KV_F16, i ? SUAN_ACTIVATIONS_Q8 : SUAN_ACTIVATIONS_EXACT, 0);
+        suan_session *session = open_session(model, (uint32_t)t->n, p->kv[i], p->activations[i], 0);
         r[i] = rows_make((uint32_t)t->n, info.n_vocab);
         rows_feed(&r[i], session, t->v, 0, t->n);
         suan_session_close(&session);
     }
-    for (size_t p = 0; p < t->n; p++) compare(d, r[0].data + p * info.n_vocab, r[1].data + p * info.n_vocab, info.n_vocab);
+    for (size_t i = 0; i < t->n; i++) compare(d, r[0].data + i * info.n_vocab, r[1].data + i * info.n_vocab, info.n_vocab);
     test_free(r[0].data);
     test_free(r[1].data);
 }
 
+#define LOGIT_BOUND 0.5        /* of a row's root mean square; twice what was measured */
+#define LOGIT_BOUND_RANDOM 2.0 /* where nothing learned damps an error and routers choose other experts */
+
+/* Caches of f16 and q8_0 against f32. */
+static void measure_caches(const char *name, const char *path, const id_list *texts, size_t n_texts, double bound) {
+    static const suan_kv_type caches[] = {SUAN_KV_F16, SUAN_KV_Q8_0};
+    suan_model *model = open_model(path, NULL, test_threads());
+    for (size_t i = 0; i < 2; i++) {
+        profiles p = {{SUAN_ACTIVATIONS_EXACT, SUAN_ACTIVATIONS_EXACT}, {SUAN_KV_F32, caches[i]}};
+        divergence d = {0};
+        for (size_t t = 0; t < n_texts; t++) add_text(&d, model, &p, &texts[t]);
+        double mean = d.sum / (double)d.n;
+        print_message("%-20s cache %-4s mean KL %.3e, greatest %.3e, same first choice %5.1f%%, farthest logit %.1e\n", name,
+                      i ? "q8_0" : "f16", mean, d.most, 100.0 * (double)d.n_same_top / (double)d.n, d.farthest);
+        assert_true(d.farthest > 0 && mean < MEAN_BOUND && d.farthest < bound);
+    }
+    suan_model_close(&model);
+}
+
 static void measure(const char *name, scratch *s, const char *path, const id_list *texts, size_t n_texts) {
+    static const profiles p = {{SUAN_ACTIVATIONS_EXACT, SUAN_ACTIVATIONS_Q8}, {SUAN_KV_F16, SUAN_KV_F16}};
+    measure_caches(name, path, texts, n_texts, LOGIT_BOUND);
     for (size_t i = 0; i < N_TYPES; i++) {
         divergence d = {0};
         const char *file = scratch_path(s, "typed.gguf");
@@ -72,7 +108,7 @@ static void measure(const char *name, scratch *s, const char *path, const id_lis
         if (!small && !forge_divides(path, types[i])) continue;
         int n_kept = forge_requantize(path, file, types[i]);
         suan_model *model = open_model(file, NULL, test_threads());
-        for (size_t t = 0; t < n_texts; t++) add_text(&d, model, &texts[t]);
+        for (size_t t = 0; t < n_texts; t++) add_text(&d, model, &p, &texts[t]);
         suan_model_close(&model);
         double mean = d.sum / (double)d.n;
         print_message("%-20s %-7s mean KL %.3e, greatest %.3e, same first choice %5.1f%%, %zu positions%s\n", name,
@@ -134,6 +170,8 @@ static void test_random_rows_of_256(void **state) {
     snprintf(path, sizeof path, "%s/base.gguf", s.dir);
     forge_generate(FORGE_LLAMA, path);
     measure("random", &s, path, &t, 1);
+    forge_generate(FORGE_DEEPSEEK, path);
+    measure_caches("random, latent", path, &t, 1, LOGIT_BOUND_RANDOM);
     scratch_remove(&s);
 }
 
