@@ -425,8 +425,8 @@ static void multiply(const tiles_type *t, float *y, size_t ldy, const uint8_t *p
 TILES_MAP(TILES_MATMUL)
 #undef TILES_MATMUL
 
-/* Making tiles of weights has to pay: columns from which it does. */
-#define TILES_FROM 8
+/* Making tiles of weights has to pay. Measured: equal to AVX-512 at 12 columns. */
+#define TILES_FROM 13
 
 static void fill_tiles(suan__kernels *t) {
 #define ENTRY(name, ...)                          \

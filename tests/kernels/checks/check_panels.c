@@ -143,7 +143,7 @@ static void run(check *ck) {
     for (size_t i = 0; i < N_TYPES; i++) check_cut(ck, types[i]);
 }
 
-static int run_emulated(const char *name, void (*fill)(suan__kernels *t)) {
+__attribute__((unused)) static int run_emulated(const char *name, void (*fill)(suan__kernels *t)) {
     suan__kernels k = {.name = name};
     check ck = {.k = &k, .state = 20240};
     suan_error err = {0};
