@@ -39,10 +39,21 @@ static void *take(suan__binder *b, size_t n, size_t size) {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
+/* Names of modules that are not numbered on behind the trunk: their prefix takes the place of the layer's, or stands before names that have none. */
+static void format_ahead(const suan__binder *b, char text[NAME_BYTES], const char *format, uint32_t layer, uint32_t expert) {
+    size_t n = strlen(b->family->hf_layers), number = strlen("%u.");
+    int at = snprintf(text, NAME_BYTES, "%s%u.", b->family->hf_ahead, layer - (b->hp->n_layer - 1));
+    if (at < 0 || at >= NAME_BYTES) return;
+    snprintf(text + at, NAME_BYTES - (size_t)at, strncmp(format, b->family->hf_layers, n) == 0 ? format + n + number : format, expert);
+}
+
 static void format_name(const suan__binder *b, char text[NAME_BYTES], suan__names names, uint32_t layer, uint32_t expert) {
     const char *format = b->ck->kind == SUAN__CHECKPOINT_GGUF ? names.gguf : names.hf;
     text[0] = 0;
-    if (format) snprintf(text, NAME_BYTES, format, layer, expert);
+    if (format && b->is_ahead && format != names.gguf && b->family->hf_ahead)
+        format_ahead(b, text, format, layer, expert);
+    else if (format)
+        snprintf(text, NAME_BYTES, format, layer, expert);
 }
 
 static char *gguf_name(suan__binder *b, suan__names names, uint32_t layer) {

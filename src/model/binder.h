@@ -48,13 +48,15 @@ struct suan__binder {
     /* Recording what is bound under GGUF's names (plan.h); plan NULL: not asked for. */
     suan__plan *plan;
     suan__plan_tensor **last_plan;
-    bool is_invented, split_kv_b;
+    bool is_invented, split_kv_b, is_ahead; /* is_ahead: of the module behind the trunk; hp has its layer as the last */
     suan__layer *layers;
     suan__weight *embd, *head;
     float **out_norm;
 };
 
 void suan__binder_init(suan__binder *b, const suan__checkpoint *ck, const suan__hparams *hp, suan__arena *arena, suan_error *err);
+/* Reads all of the list into what it names, whose memory is the model's. */
+suan_status suan__binder_load(suan__binder *b, suan__model *m, suan__progress_fn *progress, void *progress_ctx, suan_error *err);
 /* The type a tensor's data is packed in: its own where there are kernels, F32 otherwise. */
 suan__dtype suan__packed_type(suan__dtype stored);
 

@@ -136,6 +136,7 @@ const suan__family suan__family_deepseek_v3 = {
     .name = "DeepSeek-V3",
     .model_types = (const char *const[]){"deepseek_v3", "kimi_k2", NULL},
     .gguf_arch = "deepseek2",
+    .has_ahead = true,
     .read = suan__read_deepseek_v3,
     .bind = suan__bind_deepseek,
     .layer = suan__layer_deepseek,

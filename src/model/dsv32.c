@@ -46,6 +46,7 @@ const suan__family suan__family_deepseek_v32 = {
     .name = "DeepSeek-V3.2",
     .model_types = (const char *const[]){"deepseek_v32", NULL},
     .gguf_arch = "deepseek32",
+    .has_ahead = true,
     .read = read_v32,
     .bind = bind_v32,
     .layer = suan__layer_deepseek,

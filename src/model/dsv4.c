@@ -285,6 +285,7 @@ const suan__family suan__family_deepseek_v4 = {
     .hf_head = "head.weight",
     .hf_layers = "layers.",
     .hf_ahead = "mtp.",
+    .has_ahead = true,
     .read = read_v4,
     .bind = bind_v4,
     .layer = layer_v4,

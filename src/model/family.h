@@ -98,6 +98,7 @@ struct suan__family {
     /* Hugging Face's names where they are not the usual ones; NULL: model.embed_tokens.weight, model.norm.weight, lm_head.weight, model.layers., and none. hf_ahead: the prefix of
      * modules behind the trunk where they are not numbered on. */
     const char *hf_embd, *hf_norm, *hf_head, *hf_layers, *hf_ahead;
+    bool has_ahead;        /* the modules behind the trunk are known (ahead.h) */
     bool gguf_interleaves; /* GGUF's rows of q and k are interleaved where Hugging Face's are half-split */
     void (*read)(suan__reader *r, suan__hparams *hp);
     void (*bind)(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);

@@ -291,6 +291,20 @@ static void note_activations(suan__model *m) {
     }
 }
 
+suan_status suan__binder_load(suan__binder *b, suan__model *m, suan__progress_fn *progress, void *progress_ctx, suan_error *err) {
+    SUAN_TRY(b->status);
+    m->n_params = b->n_params;
+    SUAN_TRY(load_vectors(b, m, err));
+    SUAN_TRY(load_ids(b, m, err));
+    SUAN_TRY(load_matrices(b, m, progress, progress_ctx, err));
+    note_activations(m);
+    for (suan__matrix_job *job = b->matrices; job; job = job->next) { /* names outlive the checkpoint */
+        job->weight->name = suan__arena_strndup(&m->arena, job->weight->name, strlen(job->weight->name));
+        SUAN_CHECK(job->weight->name, SUAN_ENOMEM, "%s: out of memory", b->ck->path);
+    }
+    return SUAN_OK;
+}
+
 suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, const suan__kernels *kernels, suan__pool *pool,
                              suan__progress_fn *progress, void *progress_ctx, suan_error *err) {
     suan_status status = SUAN_OK;
@@ -317,16 +331,8 @@ suan_status suan__model_load(suan__model **model, const suan__checkpoint *ck, co
     b.head = &m->head;
     b.out_norm = &m->out_norm;
     suan__bind_model(&b, m->family);
-    SUAN_TRY_GOTO(b.status);
-    m->n_params = b.n_params;
-    SUAN_TRY_GOTO(load_vectors(&b, m, err));
-    SUAN_TRY_GOTO(load_ids(&b, m, err));
-    SUAN_TRY_GOTO(load_matrices(&b, m, progress, progress_ctx, err));
+    SUAN_TRY_GOTO(suan__binder_load(&b, m, progress, progress_ctx, err));
     if (m->hp.tied) m->head = m->embd;
-    note_activations(m);
-    for (suan__matrix_job *job = b.matrices; job; job = job->next) /* names outlive the checkpoint */
-        if (!(job->weight->name = suan__arena_strndup(&m->arena, job->weight->name, strlen(job->weight->name))))
-            SUAN_CHECK_GOTO(false, SUAN_ENOMEM, "%s: out of memory", ck->path);
     suan__arena_fini(&lists);
     *model = m;
     return SUAN_OK;

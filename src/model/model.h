@@ -29,7 +29,7 @@ typedef struct suan__hparams {
     uint32_t n_head_kv;   /* num_key_value_heads / attention.head_count_kv; 1 for MLA */
     uint32_t head_dim;    /* head_dim / attention.key_length; MLA: kv_lora + rope, the width of a cached row */
     uint32_t n_ff;        /* intermediate_size / feed_forward_length (dense layers) */
-    uint32_t n_nextn;     /* num_nextn_predict_layers / nextn_predict_layers: modules behind the trunk, not run here */
+    uint32_t n_nextn;     /* num_nextn_predict_layers / nextn_predict_layers: modules behind the trunk (ahead.h) */
     float rms_eps;        /* rms_norm_eps / attention.layer_norm_rms_epsilon */
     float attn_scale;     /* what scores are multiplied by */
     bool has_qkv_bias, has_qk_norm, tied;
@@ -75,6 +75,7 @@ typedef struct suan__hparams {
     float swiglu_limit;                /* swiglu_limit / swiglu_clamp_exp; 0: none */
 
     bool has_rounding; /* the published code makes round trips through fp8 or fp4 (--rounding published) */
+    bool is_ahead;     /* of the module behind the trunk that guesses ahead (ahead.h) */
 } suan__hparams;
 
 /* A matrix [n_slices][n_rows][n_cols] packed in panels (kernels.h), ready for matmul. data NULL: the model has none. */
@@ -138,6 +139,8 @@ typedef struct suan__model {
     suan__weight embd; /* [n_vocab, n_embd]; rows are expanded one by one, and it is the head of a tied model */
     suan__weight head; /* [n_vocab, n_embd]; data is embd's when tied */
     float *out_norm;
+    float *ahead_norm_e, *ahead_norm_h;       /* of a module that guesses ahead: [n_embd] both, and what joins the two (ahead.h) */
+    suan__weight ahead_join, ahead_e, ahead_h; /* [n_embd, 2 * n_embd]; or two of [n_embd, n_embd] */
     bool h_wants_32, h_wants_256; /* whether products of a layer's normed input take activations in blocks of 32, of 256 */
     unsigned char *pages;         /* all weights that were packed at load */
     size_t pages_bytes;
@@ -191,5 +194,10 @@ typedef int suan__row_fn(void *ctx, uint32_t i_row, const float *logits);
 suan_status suan__step_run(suan__step *step, suan__kv *kv, const int32_t *ids, uint32_t n_tokens, uint32_t pos0, bool exact,
                            bool want_logits, suan__row_fn *on_row, void *ctx, const atomic_bool *cancel, suan_error *err);
 const float *suan__step_logits(const suan__step *step);
+/* Behind a run that did not want them: the logits of its first n_tokens tokens (at most SUAN__LOGIT_ROWS), one row after the other in suan__step_logits. */
+#define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
+suan_status suan__step_rows(suan__step *step, uint32_t n_tokens, suan_error *err);
+/* The residual stream (or streams) behind the last layer of the last run's tokens: rows of n_embd * max(1, n_stream), until the next run. */
+const float *suan__step_state(const suan__step *step);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/ahead.h"
 #include "model/compress.h"
 #include "model/dsv4.h"
 #include "model/hyper.h"
@@ -78,6 +79,7 @@ static uint64_t q8_bytes(const suan__hparams *hp, uint64_t T) {
         n = max64(n, T * hp->n_head * suan__q8_row_bytes(hp->nope, 32));
         n = max64(n, T * hp->n_head * suan__q8_row_bytes(hp->kv_lora, 32));
     }
+    if (hp->is_ahead) n = max64(n, suan__ahead_q8_bytes(hp, T));
     return hp->window ? max64(n, suan__dsv4_q8_bytes(hp, T)) : n;
 }
 
@@ -126,6 +128,7 @@ static void place(layout *l, const suan__hparams *hp, suan__step *st, uint64_t T
         suan__dsv4_place(l, hp, st, T, n_ctx);
     else if (hp->index_topk)
         suan__index_place(l, hp, st, T, ((uint64_t)n_ctx + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK);
+    if (hp->is_ahead) suan__ahead_place(l, hp, st, T);
     PUT(st->logits, SUAN__LOGIT_ROWS, hp->n_vocab);
     PUT(st->stretches, (uint64_t)n_threads, 1);
     PUT(st->threads, (uint64_t)n_threads, 1);
@@ -173,6 +176,10 @@ const float *suan__step_logits(const suan__step *step) {
     return step->logits;
 }
 
+const float *suan__step_state(const suan__step *step) {
+    return step->x;
+}
+
 /* ---- faults ---- */
 
 /* layer + 1 in the upper half, then the token, then the kind: the smallest number is the first fault. */
@@ -202,17 +209,23 @@ static suan__worker start_worker(suan__step *st, int i_thread, int n_threads, su
     return (suan__worker){.st = st, .i_thread = i_thread, .n_threads = n_threads, .kind = kind, .scratch = &st->threads[i_thread]};
 }
 
-/* Row `id` of the embedding, out of its panel. */
-static void embed(suan__step *st, uint32_t t) {
+void suan__embed(suan__step *st, uint32_t t, float *to) {
     const suan__weight *e = &st->model->embd;
     size_t panel_bytes = suan__panel_bytes(e->type, e->n_cols);
     unsigned char *row =
         (unsigned char *)(st->out + (size_t)t * e->n_cols); /* free at this time, and a stored row is not larger than F32 */
     uint32_t id = (uint32_t)st->ids[t];
     suan__panel_unpack_row(e->type, row, e->data + id / SUAN__PANEL * panel_bytes, e->n_cols, (int)(id % SUAN__PANEL));
+    suan__dequantize_row(e->type, to, row, e->n_cols);
+}
+
+static void embed(suan__step *st, uint32_t t) {
     uint32_t n = st->model->hp.n_stream;
-    suan__dequantize_row(e->type, st->x + (size_t)t * (n ? n : 1) * e->n_cols, row, e->n_cols);
-    if (n) suan__hyper_start(st, t);
+    suan__embed(st, t, st->x + (size_t)t * (n ? n : 1) * st->model->hp.n_embd);
+    if (n)
+        suan__hyper_start(st, t);
+    else
+        suan__first_norm(st, t);
 }
 
 static void run_layers(void *ctx, int i_thread, int n_threads) {
@@ -220,15 +233,18 @@ static void run_layers(void *ctx, int i_thread, int n_threads) {
     const suan__hparams *hp = &st->model->hp;
     suan__worker w = start_worker(st, i_thread, n_threads, SUAN__OP_EMBED);
     for (uint32_t t; suan__next_tile(&w, st->n_tokens, &t);) {
-        embed(st, t);
+        if (hp->is_ahead)
+            suan__ahead_token(st, t);
+        else
+            embed(st, t);
         suan__rope_table(st->cos + (size_t)t * hp->n_rot / 2, st->sin + (size_t)t * hp->n_rot / 2, hp->rope_freq, hp->n_rot / 2,
                          (int64_t)st->pos0 + t, (float)hp->rope_factor);
         if (hp->far_freq)
             suan__rope_table(st->far_cos + (size_t)t * hp->n_rot / 2, st->far_sin + (size_t)t * hp->n_rot / 2, hp->far_freq, hp->n_rot / 2,
                              (int64_t)st->pos0 + t, 1.0f);
-        if (!hp->n_stream) suan__first_norm(st, t);
     }
     suan__end_op(&w);
+    if (hp->is_ahead) suan__ahead_join(&w);
     for (uint32_t i = 0; i < hp->n_layer && !st->stopped; i++) st->model->family->layer(&w, &st->model->layers[i], i);
 }
 
@@ -292,4 +308,8 @@ suan_status suan__step_run(suan__step *st, suan__kv *kv, const int32_t *ids, uin
         if (row + n == n_tokens && n > 1) memmove(st->logits, st->logits + (n - 1) * v, v * sizeof *st->logits);
     }
     return SUAN_OK;
+}
+
+suan_status suan__step_rows(suan__step *st, uint32_t n_tokens, suan_error *err) {
+    return head_rows(st, 0, n_tokens, err);
 }

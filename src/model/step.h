@@ -10,7 +10,6 @@
 #include "model/cost.h"
 #include "model/family.h"
 
-#define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
 #define SUAN__PIECE 1024    /* values of a row that one tile rounds */
 #define SUAN__ATTN_ROWS 32  /* query rows (tokens x heads of a group) that attention takes together */
 
@@ -79,6 +78,8 @@ struct suan__step {
     float *compressed, *index_compressed; /* [T][kv, gate] of the compressors */
     float *out_low;                       /* [T][n_out_group * out_lora] */
     float *ones;                          /* [head_dim] */
+    float *joined;                        /* a module that guesses ahead: what its input is made of (ahead.h) */
+    const float *hidden, *hidden_norm;    /* the same: the state at each token of the step, borrowed; the norm it still needs or NULL */
     size_t ld_score;
     uint32_t logit_row0, n_logit_rows;
     suan__thread_scratch *threads;
@@ -205,6 +206,8 @@ static inline suan__acts suan__acts_rounded(const suan__step *st, suan__acts a) 
 }
 /* Rounds a whole row of k values into row i of st->q8_32 or st->q8_256, as `weight` takes it. */
 void suan__round_row_for(suan__step *st, const suan__weight *weight, uint32_t i, const float *x, size_t k);
+/* The embedding of the step's token t; st->out of that token is used up. */
+void suan__embed(suan__step *st, uint32_t t, float *to);
 /* h of token t for the first layer. */
 void suan__first_norm(const suan__step *st, uint32_t t);
 /* The mixture's sum of token t, into out (which holds the shared expert's output). */
