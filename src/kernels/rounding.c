@@ -22,33 +22,28 @@ static float greatest_magnitude(const float *x, size_t n, float floor) {
     return most;
 }
 
-/* |v| <= 448. Normal numbers keep three bits of the mantissa; below 2^-6 the step is 2^-9: adding 1.5 * 2^14 leaves whole steps. */
-static float to_e4m3(float v) {
-    uint32_t u = suan__f32_bits(v), sign = u & 0x80000000, a = u & 0x7fffffff;
-    if (a < 0x3c800000) {
-        float r = (suan__f32_from_bits(a) + 0x1.8p14f) - 0x1.8p14f;
-        return suan__f32_from_bits(suan__f32_bits(r) | sign);
-    }
-    a += 0x7ffff + (a >> 20 & 1);
-    return suan__f32_from_bits((a & ~0xfffffu) | sign);
-}
+/* A small float: bits of the mantissa that are dropped, its least normal number, and what leaves whole steps below that when it is added and taken off again: 1.5 * 2^23 steps. */
+typedef struct small_float {
+    uint32_t dropped;
+    float normal, whole;
+} small_float;
+static const small_float e4m3 = {20, 0x1p-6f, 0x1.8p14f}, e2m1 = {22, 1.0f, 0x1.8p22f};
 
-/* |v| <= 6. One bit of the mantissa; below 1 the step is a half. */
-static float to_e2m1(float v) {
+/* v within the range of the small float, to the nearest, ties to even. */
+static inline float nearest(float v, const small_float *f) {
     uint32_t u = suan__f32_bits(v), sign = u & 0x80000000, a = u & 0x7fffffff;
-    if (a < 0x3f800000) {
-        float r = (suan__f32_from_bits(a) + 0x1.8p22f) - 0x1.8p22f;
-        return suan__f32_from_bits(suan__f32_bits(r) | sign);
-    }
-    a += 0x1fffff + (a >> 22 & 1);
-    return suan__f32_from_bits((a & ~0x3fffffu) | sign);
+    if (suan__f32_from_bits(a) < f->normal)
+        a = suan__f32_bits((suan__f32_from_bits(a) + f->whole) - f->whole);
+    else
+        a = (a + (1u << (f->dropped - 1)) - 1 + (a >> f->dropped & 1)) & ~((1u << f->dropped) - 1);
+    return suan__f32_from_bits(a | sign);
 }
 
 void suan__round_fp8(float *x, size_t n, size_t block) {
     for (size_t at = 0; at < n; at += block) {
         size_t m = n - at < block ? n - at : block;
         float s = scale_of(greatest_magnitude(x + at, m, 1e-4f), 1.75f, 8); /* 448 = 1.75 * 2^8 */
-        for (size_t i = at; i < at + m; i++) x[i] = to_e4m3(x[i] / s) * s;
+        for (size_t i = at; i < at + m; i++) x[i] = nearest(x[i] / s, &e4m3) * s;
     }
 }
 
@@ -56,7 +51,7 @@ void suan__round_fp4(float *x, size_t n, size_t block) {
     for (size_t at = 0; at < n; at += block) {
         size_t m = n - at < block ? n - at : block;
         float s = scale_of(greatest_magnitude(x + at, m, 0x1.8p-124f), 1.5f, 2); /* 6 = 1.5 * 2^2 */
-        for (size_t i = at; i < at + m; i++) x[i] = to_e2m1(x[i] / s) * s;
+        for (size_t i = at; i < at + m; i++) x[i] = nearest(x[i] / s, &e2m1) * s;
     }
 }
 

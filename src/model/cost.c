@@ -119,6 +119,29 @@ static void add_experts(const counter *c, const suan__layer *l) {
     ADD_WEIGHTS(c, SUAN__OP_DOWN, busy, each, &l->down_exps);
 }
 
+/* DeepSeek-V4: a window of keys, which are values too, and compressed rows: all of them, or those that the indexer chooses. Compressors and mixings have weights too. */
+static void add_compressed(const counter *c, const suan__layer *l, uint32_t ratio) {
+    const suan__hparams *hp = &c->model->hp;
+    const suan__step_shape *s = c->shape;
+    bool is_rounded = s->kv != SUAN__F32 && s->kv != SUAN__F16;
+    double n = s->n_tokens, row = (double)suan__kv_row_bytes(s->kv, hp->head_dim), seen = pairs(s, hp->window), rows = 0, scored = 0;
+    for (uint32_t t = 0; t < s->n_tokens && ratio; t++) {
+        uint32_t all = suan__index_visible(s->pos0 + t, ratio), some = l->index_q.data && all > hp->index_topk ? hp->index_topk : all;
+        rows += some;
+        scored += some < all ? all : 0;
+    }
+    double pairs_of_heads = 2 * (seen + rows) * hp->n_head * hp->head_dim;
+    ADD_WEIGHTS(c, SUAN__OP_NORM, -1, n, &l->hyper_attn.fn, &l->hyper_ffn.fn);
+    ADD_WEIGHTS(c, SUAN__OP_QKV, -1, n, &l->compress.kv, &l->compress.gate, &l->index_compress.kv, &l->index_compress.gate, &l->index_w);
+    if (scored > 0) ADD_WEIGHTS(c, SUAN__OP_QKV, -1, n, &l->index_q);
+    if (scored > 0)
+        add(c, SUAN__OP_ATTENTION, scored * hp->index_dim * (s->kv == SUAN__F32 ? 4 : 2) / n, 0,
+            2 * scored * hp->n_index_head * hp->index_dim);
+    add(c, SUAN__OP_ATTENTION, row * ((seen + rows) / n + n), is_rounded ? pairs_of_heads : 0,
+        is_rounded ? pairs_of_heads : 2 * pairs_of_heads);
+    ADD_WEIGHTS(c, SUAN__OP_OUT, -1, n, &l->wo_a);
+}
+
 void suan__step_cost(const suan__model *model, const suan__step_shape *shape, const suan__rates *rates, suan__cost *cost) {
     const counter c = {model, shape, rates, cost};
     const suan__weight *e = &model->embd;
@@ -130,7 +153,10 @@ void suan__step_cost(const suan__model *model, const suan__step_shape *shape, co
         ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wq_b);
         ADD_WEIGHTS(&c, SUAN__OP_QKV, -1, n, &l->wk_b);
         if (l->index_k.data) add_indexer(&c, l);
-        add_attention(&c);
+        if (model->hp.window)
+            add_compressed(&c, l, model->hp.layer_ratio[i]);
+        else
+            add_attention(&c);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wv_b);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wo);
         if (l->router.data) {

@@ -180,48 +180,50 @@ static void bind_attention(suan__binder *b, const suan__hparams *hp, suan__layer
                       hp->n_out_group * hp->out_lora, false);
 }
 
-/* Compressors decide what is selected, so their inputs stay f32. */
+/* The names of a compressor's tensors. */
+typedef struct compressor_names {
+    suan__names kv, gate, ape, norm;
+    const char *kv2, *gate2, *ape2, *norm2; /* GGUF's other ones */
+} compressor_names;
+static const compressor_names row_names = {
+    {"layers.%u.attn.compressor.wkv.weight", "blk.%u.attn_compressor_kv.weight"},
+    {"layers.%u.attn.compressor.wgate.weight", "blk.%u.attn_compressor_gate.weight"},
+    {"layers.%u.attn.compressor.ape", "blk.%u.attn_compressor_ape.weight"},
+    {"layers.%u.attn.compressor.norm.weight", "blk.%u.attn_compressor_norm.weight"},
+    "blk.%u.attn_compress_kv.weight",
+    "blk.%u.attn_compress_gate.weight",
+    "blk.%u.attn_compress_ape.weight",
+    "blk.%u.attn_compress_norm.weight",
+};
+static const compressor_names index_names = {
+    {"layers.%u.attn.indexer.compressor.wkv.weight", "blk.%u.indexer_compressor_kv.weight"},
+    {"layers.%u.attn.indexer.compressor.wgate.weight", "blk.%u.indexer_compressor_gate.weight"},
+    {"layers.%u.attn.indexer.compressor.ape", "blk.%u.indexer_compressor_ape.weight"},
+    {"layers.%u.attn.indexer.compressor.norm.weight", "blk.%u.indexer_compressor_norm.weight"},
+    "blk.%u.indexer.compress_kv.weight",
+    "blk.%u.indexer.compress_gate.weight",
+    "blk.%u.indexer.compress_ape.weight",
+    "blk.%u.indexer.compress_norm.weight",
+};
+
+static void bind_compressor(suan__binder *b, suan__compressor *c, uint32_t i, const compressor_names *n, uint32_t ratio, uint32_t dim,
+                            uint32_t d) {
+    uint32_t w = suan__compress_width(ratio, dim);
+    suan__bind_precise(b, &c->kv, i, known_as(b, i, n->kv, n->kv2, NULL), w, d);
+    suan__bind_precise(b, &c->gate, i, known_as(b, i, n->gate, n->gate2, NULL), w, d);
+    suan__bind_table(b, &c->ape, i, known_as(b, i, n->ape, n->ape2, NULL), ratio, w);
+    suan__bind_vector(b, &c->norm, i, known_as(b, i, n->norm, n->norm2, NULL), dim, false);
+}
+
 static void bind_compressors(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
-    uint32_t d = hp->n_embd, ratio = hp->layer_ratio[i], w = suan__compress_width(ratio, hp->head_dim),
-             iw = suan__compress_width(ratio, hp->index_dim);
-    if (!ratio) return;
-    suan__bind_precise(b, &l->compress.kv, i,
-                       known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.wkv.weight", "blk.%u.attn_compressor_kv.weight"),
-                                "blk.%u.attn_compress_kv.weight", NULL),
-                       w, d);
-    suan__bind_precise(b, &l->compress.gate, i,
-                       known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.wgate.weight", "blk.%u.attn_compressor_gate.weight"),
-                                "blk.%u.attn_compress_gate.weight", NULL),
-                       w, d);
-    suan__bind_table(b, &l->compress.ape, i,
-                     known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.ape", "blk.%u.attn_compressor_ape.weight"),
-                              "blk.%u.attn_compress_ape.weight", NULL),
-                     ratio, w);
-    suan__bind_vector(b, &l->compress.norm, i,
-                      known_as(b, i, SUAN_NAMES("layers.%u.attn.compressor.norm.weight", "blk.%u.attn_compressor_norm.weight"),
-                               "blk.%u.attn_compress_norm.weight", NULL),
-                      hp->head_dim, false);
+    uint32_t d = hp->n_embd, ratio = hp->layer_ratio[i];
+    if (ratio) bind_compressor(b, &l->compress, i, &row_names, ratio, hp->head_dim, d);
     if (ratio != SUAN__OVERLAP) return;
     suan__bind_matrix(b, &l->index_q, i, SUAN_NAMES("layers.%u.attn.indexer.wq_b.weight", "blk.%u.indexer.attn_q_b.weight"),
                       hp->n_index_head * hp->index_dim, hp->q_lora, false);
     suan__bind_precise(b, &l->index_w, i, SUAN_NAMES("layers.%u.attn.indexer.weights_proj.weight", "blk.%u.indexer.proj.weight"),
                        hp->n_index_head, d);
-    suan__bind_precise(b, &l->index_compress.kv, i,
-                       known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.wkv.weight", "blk.%u.indexer_compressor_kv.weight"),
-                                "blk.%u.indexer.compress_kv.weight", NULL),
-                       iw, d);
-    suan__bind_precise(b, &l->index_compress.gate, i,
-                       known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.wgate.weight", "blk.%u.indexer_compressor_gate.weight"),
-                                "blk.%u.indexer.compress_gate.weight", NULL),
-                       iw, d);
-    suan__bind_table(b, &l->index_compress.ape, i,
-                     known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.ape", "blk.%u.indexer_compressor_ape.weight"),
-                              "blk.%u.indexer.compress_ape.weight", NULL),
-                     ratio, iw);
-    suan__bind_vector(b, &l->index_compress.norm, i,
-                      known_as(b, i, SUAN_NAMES("layers.%u.attn.indexer.compressor.norm.weight", "blk.%u.indexer_compressor_norm.weight"),
-                               "blk.%u.indexer.compress_norm.weight", NULL),
-                      hp->index_dim, false);
+    bind_compressor(b, &l->index_compress, i, &index_names, ratio, hp->index_dim, d);
 }
 
 static void bind_experts(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i) {
