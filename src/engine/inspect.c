@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "engine/engine.h"
 #include "engine/report.h"
-#include "formats/checkpoint.h"
+#include "formats/native.h"
 #include "model/packed.h"
 
 #define CHUNK 256 /* tokens of a prefill step, as a session has by default */
@@ -160,8 +160,9 @@ static void set_tensors(inspection *in) {
     for (uint64_t i = 0; i < ck->n_tensors; i++) {
         const suan__tensor *t = &ck->tensors[i];
         uint64_t values = 0, bytes = 0;
-        bool repeats = suan__tensor_is_derived(ck, t);
+        bool repeats = suan__tensor_is_derived(ck, t) || t->is_part;
         if (!repeats && suan__tensor_size(t->type, t->n_dims, t->ne, &values, &bytes) == SUAN_OK) n_values += values;
+        if (t->native) t = &t->native->codes; /* listed as they lie */
         n_packed += t->is_packed;
         n_bytes += t->n_bytes;
         n_of[t->type]++;

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "formats/bytes.h"
-#include "formats/checkpoint.h"
+#include "formats/native.h"
 #include "model/packed.h"
 #include "suan/inspect.h"
 
@@ -106,10 +106,20 @@ static suan_status expand_f64(const source *s, uint64_t first, size_t n, suan_er
     return SUAN_OK;
 }
 
+/* ggml's MXFP4 has one zero; published FP4 codes have two. */
+static void restore_signs(const source *s, size_t n) {
+    size_t bytes = suan__dtype_get(s->t->type)->bytes;
+    for (size_t i = 0; i < n; i++) {
+        unsigned nibbles = s->bytes[i / 32 * bytes + 1 + i % 16], code = i % 32 < 16 ? nibbles & 15 : nibbles >> 4;
+        if (code == 8) s->values[i] = -0.0f;
+    }
+}
+
 static suan_status expand(const source *s, uint64_t first, size_t n, suan_error *err) {
     if (is_integer(s->t->type)) return expand_integers(s, first, n, err);
     if (s->t->type == SUAN__F64) return expand_f64(s, first, n, err);
     suan__dequantize_row(s->t->type, s->values, s->bytes, n);
+    if (s->t->native && s->t->native->kind == SUAN__NATIVE_FP4) restore_signs(s, n);
     return SUAN_OK;
 }
 
@@ -138,6 +148,7 @@ static suan_status write_file(const source *s, uint64_t n_values, const char *ou
 
 static suan_status inspect_tensor(const suan__checkpoint *ck, const char *path, const char *name, const char *out_path, suan_error *err) {
     const suan__tensor *t = suan__checkpoint_find(ck, name);
+    SUAN_TRY(suan__native_explain(ck, name, err));
     SUAN_CHECK(t, SUAN_ENOTFOUND, "%s: there is no tensor named %s", path, name);
     SUAN_CHECK(suan__dequantize_known(t->type) || is_integer(t->type), SUAN_EUNSUPPORTED,
                "%s: tensor %s: %s cannot be expanded to F32 by itself", path, name, suan__dtype_get(t->type)->name);

@@ -27,10 +27,11 @@ suan_status suan__checkpoint_add_file(suan__checkpoint_private *p, const char *p
 }
 
 suan_status suan__checkpoint_join(suan__checkpoint_private *p, suan__tensor *const *lists, const uint64_t *counts, suan_error *err) {
-    uint64_t n = 0;
+    uint64_t n = 0, n_names = 0;
     for (uint64_t f = 0; f < p->pub.n_files; f++) n += counts[f]; /* at most 2^12 files of 2^20 tensors */
+    for (uint64_t f = 0; f < p->pub.n_files; f++) n_names += suan__natives_count_names(lists[f], counts[f]);
     p->tensors = SUAN_ARENA_NEW(&p->arena, suan__tensor, n);
-    SUAN_CHECK(p->tensors && suan__names_init(&p->names, &p->arena, n), SUAN_ENOMEM, "%s: out of memory for %llu tensors", p->pub.path,
+    SUAN_CHECK(p->tensors && suan__names_init(&p->names, &p->arena, n + n_names), SUAN_ENOMEM, "%s: out of memory for %llu tensors", p->pub.path,
                ULL(n));
     n = 0;
     for (uint64_t f = 0; f < p->pub.n_files; f++) {
@@ -126,7 +127,14 @@ suan_status suan__checkpoint_read(const suan__checkpoint *ck, const suan__tensor
         ck->invention->read(ck->invention, t, begin, dst, n);
         return SUAN_OK;
     }
+    if (t->native) return suan__native_read(ck, t, begin, dst, n, err);
     SUAN_CHECK(t->i_file < ck->n_files && suan__inside(begin, n, t->n_bytes), SUAN_EINVAL,
                "tensor %s: bytes %llu to %llu were asked for, it has %llu", t->name, ULL(begin), ULL(begin + n), ULL(t->n_bytes));
     return suan__file_read(&ck->files[t->i_file], t->offset + begin, dst, n, err);
+}
+
+void suan__checkpoint_drop(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, uint64_t n) {
+    uint64_t offset = t->offset + begin;
+    if (t->native) suan__native_place(t, begin, n, &offset, &n);
+    suan__file_drop(&ck->files[t->i_file], offset, n);
 }

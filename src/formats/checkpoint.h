@@ -43,8 +43,10 @@ void suan__checkpoint_close(suan__checkpoint **ck);
 
 /* NULL if there is none of this name. */
 const suan__tensor *suan__checkpoint_find(const suan__checkpoint *ck, const char *name);
-/* Reads n bytes of the tensor's data from byte `begin` of it. Threads: safe. */
+/* Reads n bytes of the tensor's data from byte `begin` of it; whole blocks of tensors that are made of two (native.h). Threads: safe. */
 suan_status suan__checkpoint_read(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, void *dst, size_t n, suan_error *err);
+/* Tells the kernel that what such a read has read is not wanted soon again. */
+void suan__checkpoint_drop(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, uint64_t n);
 
 /* config.json helpers: as the suan__gguf_* reads: an absent (or null) key keeps *out unless required; a wrong type or a value out of range
  * names file and key. `key` may be a path "rope_scaling.factor". */

@@ -206,7 +206,8 @@ static suan_status open_weights(suan__checkpoint_private *p, const json_t *index
     suan__free(l);
     SUAN_TRY(status);
     SUAN_TRY(open_shards(p, &list, err));
-    return map ? check_index(p, map, &list, err) : SUAN_OK;
+    if (map) SUAN_TRY(check_index(p, map, &list, err));
+    return suan__natives_join(p, err);
 }
 
 suan_status suan__checkpoint_open_hf(suan__checkpoint_private *p, suan_error *err) {

@@ -23,6 +23,12 @@ suan_status suan__checkpoint_add_file(suan__checkpoint_private *p, const char *p
 /* One list and one index of all tensors: lists[i] has counts[i] tensors, of file i. A name in two files is an error. */
 suan_status suan__checkpoint_join(suan__checkpoint_private *p, suan__tensor *const *lists, const uint64_t *counts, suan_error *err);
 
+/* native.h: names that joining may add; joins codes with their scales; reads whole blocks; where the codes of n bytes lie in their file. */
+uint64_t suan__natives_count_names(const suan__tensor *tensors, uint64_t n);
+suan_status suan__natives_join(suan__checkpoint_private *p, suan_error *err);
+suan_status suan__native_read(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, void *dst, size_t n, suan_error *err);
+void suan__native_place(const suan__tensor *t, uint64_t begin, uint64_t n, uint64_t *offset, uint64_t *n_bytes);
+
 /* Opens a directory; p->pub.dir is set. */
 suan_status suan__checkpoint_open_hf(suan__checkpoint_private *p, suan_error *err);
 /* Opens a GGUF file; p->pub.path is set and files[0] is open. */

@@ -16,6 +16,8 @@ typedef struct suan__tensor {
     uint64_t n_bytes;            /* size of the data */
     uint32_t i_file;             /* which file of the checkpoint */
     uint64_t offset;             /* of the data, from the beginning of that file */
+    const struct suan__native *native; /* not NULL: the data are made of two tensors of the file (native.h); offset is that of the codes */
+    bool is_part;                      /* the scales, or the shape, of another tensor */
 } suan__tensor;
 
 /* Number of values and bytes of a tensor: the one place that computes them from dimensions (checked; ne[0] must be whole blocks). */

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "formats/native.h"
 
 #define NAME_BYTES 160
 
@@ -72,7 +73,9 @@ static const suan__tensor *find(suan__binder *b, suan__names names, uint32_t lay
     if (b->status != SUAN_OK) return NULL;
     format_name(b, text, names, layer, expert);
     const suan__tensor *t = text[0] ? suan__checkpoint_find(b->ck, text) : NULL;
-    if (!t && !optional) b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is missing", b->ck->path, text);
+    if (!t && !optional) b->status = suan__native_explain(b->ck, text, b->err);
+    if (!t && !optional && b->status == SUAN_OK)
+        b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is missing", b->ck->path, text);
     if (t) b->used[t - b->ck->tensors] = true;
     return t;
 }
@@ -130,6 +133,7 @@ static suan__plan_tensor *record(suan__binder *b, suan__names names, uint32_t la
 
 static void check_type(suan__binder *b, const suan__tensor *t) {
     bool float_only = t->type == SUAN__F64; /* would have to be rounded */
+    if (b->status == SUAN_OK && !b->is_invented) b->status = suan__native_explain(b->ck, t->name, b->err);
     if (b->status == SUAN_OK && t->is_packed && suan__packed_type(t->type) != t->type)
         b->status = suan__fail(b->err, SUAN_EUNSUPPORTED, "%s: packed tensor %s is of type %s, which has no panels", b->ck->path, t->name,
                                suan__dtype_get(t->type)->name);
@@ -387,7 +391,7 @@ static void check_leftovers(suan__binder *b) {
     for (uint64_t i = 0; i < b->ck->n_tensors && b->status == SUAN_OK; i++) {
         const char *name = b->ck->tensors[i].name;
         int64_t layer = layer_of(b, name);
-        if (b->used[i] || is_redundant(b, name)) continue;
+        if (b->used[i] || b->ck->tensors[i].is_part || is_redundant(b, name)) continue;
         if (layer >= (int64_t)b->hp->n_layer && layer < (int64_t)b->hp->n_layer + b->hp->n_nextn) continue;
         if (layer >= (int64_t)b->hp->n_layer)
             b->status = suan__fail(b->err, SUAN_EFORMAT, "%s: tensor %s is of layer %lld, the model has %u layers", b->ck->path, name,

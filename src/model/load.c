@@ -58,7 +58,7 @@ static size_t job_scratch(const suan__matrix_job *job) {
 
 static suan_status read_source(const loader *l, const suan__tensor *t, uint64_t begin, void *dst, size_t n, suan_error *err) {
     SUAN_TRY(suan__checkpoint_read(l->ck, t, begin, dst, n, err));
-    if (l->drops_source) suan__file_drop(&l->ck->files[t->i_file], t->offset + begin, n);
+    if (l->drops_source) suan__checkpoint_drop(l->ck, t, begin, n);
     return SUAN_OK;
 }
 
