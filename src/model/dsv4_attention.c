@@ -211,8 +211,9 @@ static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer,
 void suan__part_dsv4_attention(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    uint32_t T = st->n_tokens, H = hp->n_head, parts = parts_of(H, SUAN__ATTN_ROWS), group = H / hp->n_out_group * hp->head_dim,
-             low = hp->n_out_group * hp->out_lora;
+    uint32_t T = st->n_tokens, H = hp->n_head,
+             heads = T < SUAN__SPARSE_MANY && H > SUAN__SPARSE_FEW_HEADS ? SUAN__SPARSE_FEW_HEADS : SUAN__ATTN_ROWS,
+             parts = parts_of(H, heads), group = H / hp->n_out_group * hp->head_dim, low = hp->n_out_group * hp->out_lora;
     project(w, l, i_layer);
     w->kind = SUAN__OP_ATTENTION;
     if (l->index_q.data && suan__index_is_needed(st, hp->layer_ratio[i_layer])) {
@@ -220,8 +221,8 @@ void suan__part_dsv4_attention(suan__worker *w, const suan__layer *l, uint32_t i
         suan__index_select(w, &keys, i_layer);
     }
     for (uint32_t i; suan__next_tile(w, T * parts, &i);) {
-        uint32_t h0 = i % parts * SUAN__ATTN_ROWS;
-        attend_tile(w, l, i_layer, i / parts, h0, H - h0 < SUAN__ATTN_ROWS ? H - h0 : SUAN__ATTN_ROWS);
+        uint32_t h0 = i % parts * heads;
+        attend_tile(w, l, i_layer, i / parts, h0, H - h0 < heads ? H - h0 : heads);
     }
     suan__end_op(w);
     w->kind = SUAN__OP_OUT;

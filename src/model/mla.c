@@ -158,7 +158,8 @@ void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
              parts = (H + heads - 1) / heads;
     uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
     if (w->st->model->hp.index_topk && suan__index_is_needed(w->st, 1)) {
-        attend_selected(w, l, i_layer, heads, parts);
+        if (T < SUAN__SPARSE_MANY && heads > SUAN__SPARSE_FEW_HEADS) heads = SUAN__SPARSE_FEW_HEADS;
+        attend_selected(w, l, i_layer, heads, (H + heads - 1) / heads);
         return;
     }
     if (suan__attention_splits(w, parts)) {

@@ -5,6 +5,10 @@
 
 #include "model/attention.h"
 
+/* A step of fewer tokens than MANY takes fewer heads together, so that more threads find work. */
+#define SUAN__SPARSE_MANY 4
+#define SUAN__SPARSE_FEW_HEADS 16
+
 /* n entries of a block, rows of the cache's type at src->k and src->v, with the numbers [first, first + n) of the block. is_first: nothing was taken before. */
 void suan__attend_entries(suan__worker *w, const suan__attn_source *src, uint32_t n_rows, uint32_t first, uint32_t n, bool is_first);
 /* The rows `select` [n] (ascending) of src, numbered by rank. width: values of a row. */

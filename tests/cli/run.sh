@@ -111,6 +111,10 @@ ok "--logits holds a row for each token fed" "$LOGITS_CHECK" "$tmp/logits.safete
 run run -m "$seed" --prompt-ids $prompt -n 1 --temp 0 --logits "$tmp/short.safetensors" --json
 ok "--logits of a prompt alone" "$LOGITS_CHECK" "$tmp/short.safetensors" $prompt "$(json output_ids)"
 ok "no temporary file is left" is "$(find "$tmp" -name '.*tmp*' | wc -l)" 0
+run run -m "$seed" --prompt-ids $prompt -n 1 --temp 0 --rounding published --json
+ok "a model without round trips has none" is "$(json profile)" "suan-1 act=q8 kv=f16 round=none"
+run run -m "$seed" --prompt-ids $prompt -n 1 --rounding some
+ok "--rounding takes two words" exits 2
 run run -m "$seed" --prompt-ids $prompt -n 1 --temp 0 --logits "$tmp/none/logits.safetensors"
 ok "--logits into a missing folder exits with 1" exits 1
 (ulimit -f 1; "$SUAN" run -m "$seed" --prompt-ids $prompt -n 1 --temp 0 --logits "$tmp/large.safetensors" >"$tmp/out" 2>"$tmp/err"); status=$?
