@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "formats/checkpoint_internal.h"
+#include "formats/views.h"
 
 #define ULL(x) ((unsigned long long)(x))
 
@@ -127,6 +128,7 @@ suan_status suan__checkpoint_read(const suan__checkpoint *ck, const suan__tensor
         ck->invention->read(ck->invention, t, begin, dst, n);
         return SUAN_OK;
     }
+    if (t->view) return t->view->read(ck, t, begin, dst, n, err);
     if (t->native) return suan__native_read(ck, t, begin, dst, n, err);
     SUAN_CHECK(t->i_file < ck->n_files && suan__inside(begin, n, t->n_bytes), SUAN_EINVAL,
                "tensor %s: bytes %llu to %llu were asked for, it has %llu", t->name, ULL(begin), ULL(begin + n), ULL(t->n_bytes));
@@ -135,6 +137,7 @@ suan_status suan__checkpoint_read(const suan__checkpoint *ck, const suan__tensor
 
 void suan__checkpoint_drop(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, uint64_t n) {
     uint64_t offset = t->offset + begin;
+    if (t->view) return;
     if (t->native) suan__native_place(t, begin, n, &offset, &n);
     suan__file_drop(&ck->files[t->i_file], offset, n);
 }

@@ -207,7 +207,8 @@ static suan_status open_weights(suan__checkpoint_private *p, const json_t *index
     SUAN_TRY(status);
     SUAN_TRY(open_shards(p, &list, err));
     if (map) SUAN_TRY(check_index(p, map, &list, err));
-    return suan__natives_join(p, err);
+    SUAN_TRY(suan__natives_join(p, err));
+    return suan__checkpoint_add_views(p, err);
 }
 
 suan_status suan__checkpoint_open_hf(suan__checkpoint_private *p, suan_error *err) {

@@ -29,6 +29,9 @@ suan_status suan__natives_join(suan__checkpoint_private *p, suan_error *err);
 suan_status suan__native_read(const suan__checkpoint *ck, const suan__tensor *t, uint64_t begin, void *dst, size_t n, suan_error *err);
 void suan__native_place(const suan__tensor *t, uint64_t begin, uint64_t n, uint64_t *offset, uint64_t *n_bytes);
 
+/* Appends the tensors that are made of others (views.h). */
+suan_status suan__checkpoint_add_views(suan__checkpoint_private *p, suan_error *err);
+
 /* Opens a directory; p->pub.dir is set. */
 suan_status suan__checkpoint_open_hf(suan__checkpoint_private *p, suan_error *err);
 /* Opens a GGUF file; p->pub.path is set and files[0] is open. */

@@ -7,6 +7,8 @@
 
 #define SUAN__MAX_DIMS 4
 
+struct suan__view; /* views.h */
+
 typedef struct suan__tensor {
     const char *name; /* UTF-8, NUL-terminated; kept until the checkpoint closes */
     suan__dtype type;
@@ -16,8 +18,9 @@ typedef struct suan__tensor {
     uint64_t n_bytes;            /* size of the data */
     uint32_t i_file;             /* which file of the checkpoint */
     uint64_t offset;             /* of the data, from the beginning of that file */
+    const struct suan__view *view; /* not NULL: in no file, its bytes are made of other tensors' */
     const struct suan__native *native; /* not NULL: the data are made of two tensors of the file (native.h); offset is that of the codes */
-    bool is_part;                      /* the scales, or the shape, of another tensor */
+    bool is_part;                      /* the scales, the shape or what else another tensor is made of */
 } suan__tensor;
 
 /* Number of values and bytes of a tensor: the one place that computes them from dimensions (checked; ne[0] must be whole blocks). */

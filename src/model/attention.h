@@ -9,9 +9,11 @@
 typedef struct suan__attn_source {
     const unsigned char *k, *v;
     size_t k_block_bytes, v_block_bytes;
-    size_t ldv; /* values between two positions */
-    size_t ldk; /* latent rows: values between two positions; 0: keys in panels */
-    int d, dv;  /* widths of key (q8_0: rounded up to 32) and value */
+    size_t ldv;         /* values between two positions */
+    size_t ldk;         /* latent rows: values between two positions; 0: keys in panels */
+    int d, dv;          /* widths of key (q8_0: rounded up to 32) and value */
+    uint32_t window;    /* the latest positions that a token sees, its own included; 0: all */
+    const float *sinks; /* [heads of the rows]: scores of entries without a value, which come last; NULL: none */
 } suan__attn_source;
 
 /* Between two values of a transposed query. */
@@ -37,14 +39,14 @@ void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer);
 
 /* A single token over a long cache: its blocks are spread over the threads, kept apart, and merged in increasing order afterwards: the same operations in the same order for
  * every output. Whether it pays (and fits into the buffers) for n_tiles tiles. */
-bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles);
+bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles, uint32_t window);
 /* Blocks that the present (last) position sees. */
 static inline uint32_t suan__attention_blocks(const suan__step *st) {
     return (st->pos0 + st->n_tokens - 1) / SUAN__ATTN_BLOCK + 1;
 }
 /* Block `block` for the single token's heads [h0, h0 + n), queries in scratch->q as above. */
 void suan__attend_split(suan__worker *w, const suan__attn_source *src, uint32_t h0, uint32_t n, uint32_t block);
-/* Merges the blocks of head h into o [dv]. */
-void suan__attend_merge(suan__worker *w, uint32_t h, float *o, int dv);
+/* Merges the blocks of head h, and then its sink if it has one, into o [dv]. */
+void suan__attend_merge(suan__worker *w, uint32_t h, float *o, int dv, const float *sink);
 
 #endif

@@ -221,9 +221,15 @@ void suan__bind_precise(suan__binder *b, suan__weight *w, uint32_t layer, suan__
     if (p) p->is_precise = true;
 }
 
+/* Whether a name says which expert, behind the layer. */
+static bool has_expert(const char *hf) {
+    const char *layer = strstr(hf, "%u");
+    return layer && strstr(layer + 1, "%u");
+}
+
 void suan__bind_experts(suan__binder *b, suan__weight *w, uint32_t layer, suan__names names, uint32_t n_expert, uint32_t n_rows,
                         uint32_t n_cols) {
-    bool stacked = b->ck->kind == SUAN__CHECKPOINT_GGUF || b->is_invented;
+    bool stacked = b->ck->kind == SUAN__CHECKPOINT_GGUF || b->is_invented || !has_expert(names.hf);
     uint32_t n_tensors = stacked ? 1 : n_expert;
     suan__matrix_job *job = take(b, 1, sizeof *job);
     const suan__tensor **list = take(b, n_tensors, sizeof *list);
@@ -382,6 +388,8 @@ static bool is_redundant(const suan__binder *b, const char *name) {
                                        "attn_v_b.weight"};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends_with(name, ends[i])) return true;
+    int64_t layer = b->hp->layer_has_index ? layer_of(b, name) : -1; /* some files hold indexers that no layer runs */
+    if (layer >= 0 && layer < (int64_t)b->hp->n_layer && !b->hp->layer_has_index[layer] && strstr(name, ".indexer.")) return true;
     return b->hp->tied && strcmp(name, "lm_head.weight") == 0;
 }
 

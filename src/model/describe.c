@@ -96,7 +96,9 @@ static void put_yarn(describer *d) {
     bool truncate = true;
     if (d->status == SUAN_OK) d->status = suan__config_bool(d->ck, "rope_scaling.truncate", false, &truncate, d->err);
     if (d->status == SUAN_OK) d->status = suan__config_bool(d->ck, "rope_parameters.truncate", false, &truncate, d->err);
-    if (!truncate) no_key(d, "YaRN with truncate false");
+    /* There is no key: readers of gpt-oss take one for granted, those of all others the other. */
+    if (truncate && hp->gating == SUAN__GATING_CHOSEN) no_key(d, "gpt-oss's YaRN with truncate true");
+    if (!truncate && hp->gating != SUAN__GATING_CHOSEN) no_key(d, "YaRN with truncate false");
     if (original < 1 || original > UINT32_MAX) no_key(d, "YaRN's original_max_position_embeddings is no length");
     if (d->status != SUAN_OK) return;
     put_str(d, "rope.scaling.type", "yarn");
@@ -149,18 +151,40 @@ static void put_attention(describer *d, bool split_kv_b) {
     put_u32(d, "attention.value_length_mla", hp->v_dim);
 }
 
-static void put_indexer(describer *d) {
-    const suan__hparams *hp = d->hp;
-    if (!hp->index_topk) return;
-    put_u32(d, "attention.indexer.head_count", hp->n_index_head);
-    put_u32(d, "attention.indexer.key_length", hp->index_dim);
-    put_u32(d, "attention.indexer.top_k", hp->index_topk);
-}
-
 /* A value for each layer. */
 static void put_array(describer *d, const char *name, suan__gguf_type type, const void *values) {
     char text[128];
     if (d->status == SUAN_OK) d->status = suan__gguf_put(d->w, key(d, name, text), SUAN__GGUF_ARRAY, type, values, d->hp->n_layer, d->err);
+}
+
+/* The window, and the layers that have it where those are not the ones that the architecture takes for granted. */
+static void put_windows(describer *d) {
+    const suan__hparams *hp = d->hp;
+    uint32_t window = 0, n_windowed = 0, n_alternating = 0;
+    for (uint32_t i = 0; hp->layer_window && i < hp->n_layer; i++) {
+        if (hp->layer_window[i]) window = hp->layer_window[i];
+        n_windowed += hp->layer_window[i] != 0;
+        n_alternating += (hp->layer_window[i] != 0) == (i % 2 == 0);
+    }
+    if (!window) return;
+    put_u32(d, "attention.sliding_window", window);
+    if (hp->gating == SUAN__GATING_CHOSEN ? n_alternating == hp->n_layer : n_windowed == hp->n_layer) return;
+    bool *pattern = suan__malloc(hp->n_layer * sizeof *pattern);
+    for (uint32_t i = 0; pattern && i < hp->n_layer; i++) pattern[i] = hp->layer_window[i] != 0;
+    if (pattern)
+        put_array(d, "attention.sliding_window_pattern", SUAN__GGUF_BOOL, pattern);
+    else if (d->status == SUAN_OK)
+        d->status = suan__fail(d->err, SUAN_ENOMEM, "%s: out of memory", d->ck->path);
+    suan__free(pattern);
+}
+
+static void put_indexer(describer *d) {
+    const suan__hparams *hp = d->hp;
+    if (!hp->index_topk) return;
+    if (hp->layer_has_index) put_array(d, "attention.indexer.types", SUAN__GGUF_BOOL, hp->layer_has_index);
+    put_u32(d, "attention.indexer.head_count", hp->n_index_head);
+    put_u32(d, "attention.indexer.key_length", hp->index_dim);
+    put_u32(d, "attention.indexer.top_k", hp->index_topk);
 }
 
 /* What only DeepSeek-V4 has. */
@@ -228,6 +252,7 @@ suan_status suan__plan_describe(suan__gguf_writer *w, const suan__family *family
     /* A model with experts in every layer may do without, but not its readers. */
     put_u32(&d, "feed_forward_length", hp->n_ff ? hp->n_ff : hp->n_ff_exp);
     put_attention(&d, split_kv_b);
+    put_windows(&d);
     put_indexer(&d);
     put_compressed(&d);
     put_experts(&d);

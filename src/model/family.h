@@ -34,6 +34,10 @@ void suan__read_common(suan__reader *r, suan__hparams *hp);
 void suan__read_rope(suan__reader *r, suan__hparams *hp, bool deepseek, double *attn_mscale);
 /* Two sets of frequencies: rope_freq with the base alone, far_freq with the base of compressed layers and the scaling, whose magnitude is left out (DeepSeek-V4). */
 void suan__read_rope_pair(suan__reader *r, suan__hparams *hp);
+/* The latest `window` positions in the layers that config.json's layer_types or GGUF's sliding_window_pattern name; where neither is there, in those that `is_windowed` says. */
+void suan__read_windows(suan__reader *r, suan__hparams *hp, uint32_t window, bool (*is_windowed)(uint32_t i_layer, uint32_t arg),
+                        uint32_t arg);
+bool suan__window_from(uint32_t i_layer, uint32_t first);
 /* Every layer with an index >= first that is a multiple of freq is a mixture of experts. */
 void suan__set_moe_layers(suan__reader *r, suan__hparams *hp, uint32_t first, uint32_t freq);
 
@@ -106,7 +110,7 @@ struct suan__family {
 };
 
 extern const suan__family suan__family_llama, suan__family_qwen2, suan__family_qwen3, suan__family_qwen3_moe, suan__family_deepseek_v2,
-    suan__family_deepseek_v3, suan__family_deepseek_v32, suan__family_deepseek_v4;
+    suan__family_deepseek_v3, suan__family_deepseek_v32, suan__family_deepseek_v4, suan__family_glm_dsa, suan__family_gpt_oss;
 
 /* What the families with a standard transformer layer share: tensors of grouped-query attention, of the network behind it, and the layer itself: attention, residual, norm,
  * network or mixture, residual. */

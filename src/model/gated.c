@@ -21,6 +21,7 @@ void suan__panels_product(suan__worker *w, const suan__weight *weight, uint32_t 
     const void *x = block == 32 ? rows->q8_32 : block == 256 ? rows->q8_256 : (const unsigned char *)rows->f32;
     suan__matmul_panels(st->model->kernels, weight->type, weight->data + slice * weight->slice_bytes, weight->n_rows, rows->k, panel,
                         n_panels, y, weight->n_rows, x, ldx, (int)rows->n, block == 0, w->scratch->expand);
+    suan__add_bias(st, weight, slice, panel, n_panels, y, weight->n_rows, rows->n);
 }
 
 /* The unit that begins at `first`, n values wide, of rows [row0, row0 + n_rows). */

@@ -49,6 +49,10 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     }
 }
 
+static uint32_t window_of(const suan__step *st, uint32_t i_layer) {
+    return st->model->hp.layer_window ? st->model->hp.layer_window[i_layer] : 0;
+}
+
 static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint32_t g) {
     const suan__kv *kv = st->kv;
     size_t hd = st->model->hp.head_dim, width = suan__kv_width(kv->type, hd), block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, hd);
@@ -60,6 +64,7 @@ static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint3
         .ldv = width,
         .d = (int)width,
         .dv = (int)hd,
+        .window = window_of(st, i_layer),
     };
 }
 
@@ -80,6 +85,8 @@ static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t 
     suan__step *st = w->st;
     size_t hd = st->model->hp.head_dim, H = st->model->hp.n_head;
     suan__attn_source src = source_of(st, i_layer, g);
+    const float *sinks = st->model->layers[i_layer].sinks;
+    src.sinks = sinks ? sinks + h0 : NULL;
     gather_queries(w, h0, n, t0, nt);
     suan__attend(w, &src, nt, n, st->pos0 + t0);
     for (uint32_t t = 0; t < nt; t++) {
@@ -114,7 +121,8 @@ static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uin
     }
     suan__end_op(w);
     for (uint32_t h; suan__next_tile(w, st->model->hp.n_head, &h);) {
-        suan__attend_merge(w, h, st->att + h * hd, (int)hd);
+        const float *sinks = st->model->layers[i_layer].sinks;
+        suan__attend_merge(w, h, st->att + h * hd, (int)hd, sinks ? sinks + h : NULL);
         if (!st->model->kernels->all_finite(st->att + h * hd, hd)) suan__step_fault(st, SUAN__FAULT_ATTENTION, i_layer, 0);
     }
 }
@@ -125,7 +133,7 @@ void suan__gqa_attend(suan__worker *w, uint32_t i_layer) {
     uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS, T = w->st->n_tokens;
     tiling g = {group, heads, (group + heads - 1) / heads};
     uint32_t n_tiles = hp->n_head_kv * g.parts, tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens, kv_head, h0, n;
-    if (suan__attention_splits(w, n_tiles)) {
+    if (suan__attention_splits(w, n_tiles, window_of(w->st, i_layer))) {
         attend_split(w, i_layer, &g, n_tiles);
         return;
     }

@@ -5,8 +5,8 @@
 #include "model/family.h"
 
 static const suan__family *const families[] = {
-    &suan__family_llama,       &suan__family_qwen2,       &suan__family_qwen3,        &suan__family_qwen3_moe,
-    &suan__family_deepseek_v2, &suan__family_deepseek_v3, &suan__family_deepseek_v32, &suan__family_deepseek_v4,
+    &suan__family_llama,       &suan__family_qwen2,        &suan__family_qwen3,       &suan__family_qwen3_moe, &suan__family_deepseek_v2,
+    &suan__family_deepseek_v3, &suan__family_deepseek_v32, &suan__family_deepseek_v4, &suan__family_glm_dsa,   &suan__family_gpt_oss,
 };
 #define MAX_WIDTH (1u << 28) /* of all heads, or all shared experts: products of two sizes that the rest may hold in 32 bits */
 #define N_FAMILIES (sizeof families / sizeof families[0])

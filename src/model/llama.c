@@ -1,8 +1,9 @@
-/* llama.c: Llama 2 and 3, and Mistral without a sliding window.
+/* llama.c: Llama 2 and 3, and Mistral, with a sliding window in every layer or without one.
  *
  * Rows of q and k: half-split rotation in Hugging Face's files, interleaved in GGUF's (the converter permutes them).
  * Source: transformers models/llama; architectures.md section 3. */
 #include <stddef.h>
+#include <string.h>
 
 #include "kernels/math.h"
 #include "model/family.h"
@@ -13,15 +14,18 @@ static void read_llama(suan__reader *r, suan__hparams *hp) {
     uint32_t v_length = hp->head_dim, window = 0;
     bool bias = false, mlp_bias = false;
     suan__read_u32(r, NULL, "attention.value_length", false, 1, 65536, &v_length);
-    suan__read_u32(r, "sliding_window", "attention.sliding_window", false, 0, UINT32_MAX, &window);
+    suan__read_u32(r, "sliding_window", NULL, false, 1, UINT32_MAX, &window);
+    suan__read_u32(r, NULL, "attention.sliding_window", false, 0, UINT32_MAX, &window);
     suan__read_bool(r, "attention_bias", NULL, false, &bias);
     suan__read_bool(r, "mlp_bias", NULL, false, &mlp_bias);
     suan__read_u32(r, NULL, "expert_count", false, 0, 0, &hp->n_expert);
     if (r->status == SUAN_OK && v_length != hp->head_dim)
         suan__reader_fail(r, SUAN_EUNSUPPORTED, "value_length %u is not key_length %u", v_length, hp->head_dim);
-    if (r->status == SUAN_OK && window && window < hp->n_ctx_train)
-        suan__reader_fail(r, SUAN_EUNSUPPORTED, "sliding_window is %u, below the context of %u: windowed attention is not supported",
+    const char *type = suan__read_hf_str(r, "model_type");
+    if (r->status == SUAN_OK && window < hp->n_ctx_train && window && type && strcmp(type, "llama") == 0)
+        suan__reader_fail(r, SUAN_EUNSUPPORTED, "sliding_window is %u, below the context of %u, but model_type \"llama\" has no windows",
                           window, hp->n_ctx_train);
+    if (window) suan__read_windows(r, hp, window, suan__window_from, 0);
     if (bias || mlp_bias) suan__reader_fail(r, SUAN_EUNSUPPORTED, "%s is true, expected false", bias ? "attention_bias" : "mlp_bias");
     double partial = 1;
     suan__read_f64(r, "rope_parameters.partial_rotary_factor|partial_rotary_factor", NULL, false, 1e-3, 1, &partial);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "formats/views.h"
 #include "model/binder.h"
 #include "model/packed.h"
 
@@ -29,7 +30,7 @@ typedef struct loader {
 static uint64_t unit_panels(const suan__matrix_job *job) {
     const suan__weight *w = job->weight;
     uint64_t panels = (w->n_rows + (uint64_t)SUAN__PANEL - 1) / SUAN__PANEL;
-    if (job->transpose) return panels;
+    if (job->transpose || (job->tensors[0]->view && job->tensors[0]->view->is_transposed)) return panels;
     const suan__dtype_info *t = suan__dtype_get(job->tensors[0]->type);
     uint64_t panel = (uint64_t)SUAN__PANEL * (w->n_cols / t->block) * t->bytes, n = panel ? UNIT_BYTES / panel : 1;
     return n < 1 ? 1 : n > panels ? panels : n;

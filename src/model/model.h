@@ -16,7 +16,12 @@
 #include "model/kv.h"
 
 typedef enum suan__rope_style { SUAN__ROPE_HALF = 0, SUAN__ROPE_INTERLEAVED } suan__rope_style;
-typedef enum suan__gating { SUAN__GATING_SOFTMAX = 1, SUAN__GATING_SIGMOID = 2, SUAN__GATING_SQRT_SOFTPLUS = 4 } suan__gating;
+typedef enum suan__gating {
+    SUAN__GATING_SOFTMAX = 1,
+    SUAN__GATING_SIGMOID = 2,
+    SUAN__GATING_CHOSEN = 3, /* softmax over the chosen */
+    SUAN__GATING_SQRT_SOFTPLUS = 4
+} suan__gating;
 typedef enum suan__group_score { SUAN__GROUP_MAX = 0, SUAN__GROUP_TOP2 } suan__group_score;
 
 /* config.json key / GGUF key (behind "<arch>.") in the comments. */
@@ -33,6 +38,8 @@ typedef struct suan__hparams {
     float rms_eps;        /* rms_norm_eps / attention.layer_norm_rms_epsilon */
     float attn_scale;     /* what scores are multiplied by */
     bool has_qkv_bias, has_qk_norm, tied;
+    uint32_t
+        *layer_window; /* [n_layer]: the latest positions that a token attends to, its own included, 0: all; NULL: all in every layer */
 
     /* RoPE */
     suan__rope_style rope_style;
@@ -63,6 +70,7 @@ typedef struct suan__hparams {
     uint32_t index_dim;    /* index_head_dim / attention.indexer.key_length; a power of two */
     uint32_t index_topk;   /* index_topk / attention.indexer.top_k */
     suan__rope_style index_rope_style;
+    bool *layer_has_index; /* [n_layer]: others take what the latest layer with an indexer chose; NULL: every layer has one */
 
     /* DeepSeek-V4: hyper-connections (n_stream 0: a plain residual), compressed attention (window 0: none), grouped output, hash-routed layers */
     uint32_t n_stream, sinkhorn_iters; /* hc_mult, hc_sinkhorn_iters / hyper_connection.count, .sinkhorn_iterations */
@@ -73,6 +81,7 @@ typedef struct suan__hparams {
     uint32_t n_out_group, out_lora;    /* o_groups, o_lora_rank / attention.output_group_count, .output_lora_rank */
     uint32_t n_hash_layer;             /* num_hash_layers / hash_layer_count: the first layers choose experts by the token's id */
     float swiglu_limit;                /* swiglu_limit / swiglu_clamp_exp; 0: none */
+    float swiglu_alpha;                /* not 0: gate * sigmoid(alpha * gate) * (up + 1) in place of SwiGLU (gpt-oss) */
 
     bool has_rounding; /* the published code makes round trips through fp8 or fp4 (--rounding published) */
     bool is_ahead;     /* of the module behind the trunk that guesses ahead (ahead.h) */
@@ -85,6 +94,7 @@ typedef struct suan__weight {
     uint32_t n_slices;       /* experts or heads; 1 for a plain matrix */
     size_t slice_bytes;
     unsigned char *data;
+    float *bias;      /* [n_slices][n_rows], added to the product; or NULL */
     bool exact;       /* meets f32 activations whatever the session asks for (router) */
     const char *name; /* of the first tensor it came from, for messages */
 } suan__weight;
@@ -139,10 +149,10 @@ typedef struct suan__model {
     suan__weight embd; /* [n_vocab, n_embd]; rows are expanded one by one, and it is the head of a tied model */
     suan__weight head; /* [n_vocab, n_embd]; data is embd's when tied */
     float *out_norm;
-    float *ahead_norm_e, *ahead_norm_h;       /* of a module that guesses ahead: [n_embd] both, and what joins the two (ahead.h) */
+    float *ahead_norm_e, *ahead_norm_h;        /* of a module that guesses ahead: [n_embd] both, and what joins the two (ahead.h) */
     suan__weight ahead_join, ahead_e, ahead_h; /* [n_embd, 2 * n_embd]; or two of [n_embd, n_embd] */
-    bool h_wants_32, h_wants_256; /* whether products of a layer's normed input take activations in blocks of 32, of 256 */
-    unsigned char *pages;         /* all weights that were packed at load */
+    bool h_wants_32, h_wants_256;              /* whether products of a layer's normed input take activations in blocks of 32, of 256 */
+    unsigned char *pages;                      /* all weights that were packed at load */
     size_t pages_bytes;
     suan__map *maps; /* files whose packed weights are used as they lie */
     uint32_t n_maps;

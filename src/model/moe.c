@@ -68,7 +68,7 @@ static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, 
         kn->sigmoid(score, score, n);
     else if (hp->gating == SUAN__GATING_SQRT_SOFTPLUS)
         suan__sqrt_softplus(score, n);
-    else
+    else if (hp->gating == SUAN__GATING_SOFTMAX)
         kn->softmax(score, score, n);
     memcpy(key, score, n * sizeof *key);
     if (l->router_bias) kn->add(key, l->router_bias, n);
@@ -79,6 +79,7 @@ static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, 
     sort_ascending(selected, used);
     float sum = 0;
     for (uint32_t i = 0; i < used; i++) sum = sum + (weight[i] = score[selected[i]]);
+    if (hp->gating == SUAN__GATING_CHOSEN) kn->softmax(weight, weight, used);
     if (hp->norm_topk) sum = sum + hp->norm_topk_epsilon;
     for (uint32_t i = 0; i < used; i++) {
         if (hp->norm_topk) weight[i] = weight[i] / sum;

@@ -48,13 +48,28 @@ void suan__round_row_for(suan__step *st, const suan__weight *weight, uint32_t i,
     if (block) round_row(st, (block == 32 ? st->q8_32 : st->q8_256) + i * suan__q8_row_bytes(k, (size_t)block), x, k, block);
 }
 
+/* y = (gate * sigmoid(alpha * gate)) * (up + 1). */
+static void gate_shifted(const suan__model *m, float *y, const float *gate, const float *up, size_t n) {
+    float share[SUAN__PIECE], alpha = m->hp.swiglu_alpha;
+    if (n == 0) return;
+    for (size_t i = 0; i < n; i++) share[i] = alpha * gate[i];
+    m->kernels->sigmoid(share, share, n);
+    for (size_t i = 0; i < n; i++) {
+        float open = gate[i] * share[i], shifted = up[i] + 1.0f;
+        y[i] = open * shifted;
+    }
+}
+
 void suan__gate_and_up(const suan__model *m, float *y, float *gate, float *up, size_t n) {
     float limit = m->hp.swiglu_limit;
     for (size_t i = 0; limit > 0 && i < n; i++) {
         gate[i] = gate[i] > limit ? limit : gate[i];
         up[i] = up[i] > limit ? limit : up[i] < -limit ? -limit : up[i];
     }
-    m->kernels->swiglu(y, gate, up, n);
+    if (m->hp.swiglu_alpha == 0)
+        m->kernels->swiglu(y, gate, up, n);
+    else
+        gate_shifted(m, y, gate, up, n);
 }
 
 uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width) {
@@ -77,6 +92,14 @@ void suan__swiglu_tile(suan__worker *w, const suan__weight *down, uint32_t width
                        st->q8_32 + row * suan__q8_row_bytes(width, 32), st->q8_256 + row * suan__q8_row_bytes(width, 256));
 }
 
+void suan__add_bias(const suan__step *st, const suan__weight *w, uint32_t slice, uint32_t panel, uint32_t n_panels, float *y, size_t ldy,
+                    uint32_t n) {
+    size_t begin = (size_t)panel * SUAN__PANEL, end = begin + (size_t)n_panels * SUAN__PANEL;
+    if (!w->bias) return;
+    if (end > w->n_rows) end = w->n_rows;
+    for (uint32_t i = 0; i < n; i++) st->model->kernels->add(y + i * ldy + begin, w->bias + (size_t)slice * w->n_rows + begin, end - begin);
+}
+
 static void product_tile(suan__worker *w, const suan__acts *a, const suan__product *p, uint32_t slice, uint32_t panel, uint32_t n_panels) {
     suan__step *st = w->st;
     int block = suan__weight_block(st, p->w);
@@ -89,6 +112,7 @@ static void product_tile(suan__worker *w, const suan__acts *a, const suan__produ
     }
     suan__matmul_panels(st->model->kernels, p->w->type, p->w->data + slice * p->w->slice_bytes, p->w->n_rows, a->k, panel, n_panels,
                         p->y + slice * p->slice_ldy, p->ldy, x, ldx, (int)a->n_cols, block == 0, w->scratch->expand);
+    suan__add_bias(st, p->w, slice, panel, n_panels, p->y + slice * p->slice_ldy, p->ldy, a->n_cols);
 }
 
 /* A product's tiles: some panels of a slice each. */

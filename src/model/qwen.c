@@ -7,6 +7,21 @@
 
 #include "model/family.h"
 
+/* The first layers see everything; of mixtures all layers have the window. */
+static void read_qwen_windows(suan__reader *r, suan__hparams *hp) {
+    bool has_window = false;
+    uint32_t window = 4096, first = hp->n_expert ? 0 : 28; /* transformers' class defaults */
+    suan__read_bool(r, "use_sliding_window", NULL, false, &has_window);
+    if (has_window) suan__read_u32(r, "sliding_window", NULL, false, 1, UINT32_MAX, &window);
+    if (has_window && !hp->n_expert) suan__read_u32(r, "max_window_layers", NULL, false, 0, 65536, &first);
+    if (suan__reader_is_gguf(r)) {
+        window = first = 0;
+        suan__read_u32(r, NULL, "attention.sliding_window", false, 0, UINT32_MAX, &window);
+        has_window = window > 0;
+    }
+    if (has_window) suan__read_windows(r, hp, window, suan__window_from, first);
+}
+
 static void read_qwen(suan__reader *r, suan__hparams *hp) {
     hp->head_dim = hp->n_head ? hp->n_embd / hp->n_head : 0;
     suan__read_u32(r, "head_dim", "attention.key_length", false, 1, 65536, &hp->head_dim);
@@ -14,9 +29,7 @@ static void read_qwen(suan__reader *r, suan__hparams *hp) {
     suan__read_u32(r, NULL, "attention.value_length", false, 1, 65536, &v_length);
     if (r->status == SUAN_OK && v_length != hp->head_dim)
         suan__reader_fail(r, SUAN_EUNSUPPORTED, "value_length %u is not key_length %u", v_length, hp->head_dim);
-    bool window = false;
-    suan__read_bool(r, "use_sliding_window", NULL, false, &window);
-    if (window) suan__reader_fail(r, SUAN_EUNSUPPORTED, "use_sliding_window is true: windowed attention is not supported");
+    read_qwen_windows(r, hp);
     double partial = 1;
     suan__read_f64(r, "rope_parameters.partial_rotary_factor|partial_rotary_factor", NULL, false, 1e-3, 1, &partial);
     hp->n_rot = (uint32_t)(hp->head_dim * partial);

@@ -131,6 +131,7 @@ static const char *read_scaling_gguf(suan__reader *r, suan__hparams *hp, scaling
                           type.data);
         return NULL;
     }
+    if (arch.n == 7 && memcmp(arch.data, "gpt-oss", 7) == 0) s->truncate = false; /* as it was trained; there is no key */
     uint32_t original = 0;
     suan__read_u32(r, NULL, "rope.scaling.original_context_length", true, 1, 1u << 30, &original);
     s->original = original;

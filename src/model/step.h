@@ -10,8 +10,8 @@
 #include "model/cost.h"
 #include "model/family.h"
 
-#define SUAN__PIECE 1024    /* values of a row that one tile rounds */
-#define SUAN__ATTN_ROWS 32  /* query rows (tokens x heads of a group) that attention takes together */
+#define SUAN__PIECE 1024   /* values of a row that one tile rounds */
+#define SUAN__ATTN_ROWS 32 /* query rows (tokens x heads of a group) that attention takes together */
 
 /* Buffers of one thread. */
 typedef struct suan__thread_scratch {
@@ -186,11 +186,16 @@ void suan__gated_panel(suan__worker *w, const suan__gated *g, uint32_t slice, ui
                        uint32_t row0);
 uint32_t suan__gated_units(uint32_t width);
 
+/* Adds the weight's bias, if it has one, to what panels [panel, panel + n_panels) of a slice gave for n rows of y, ldy apart. */
+void suan__add_bias(const suan__step *st, const suan__weight *w, uint32_t slice, uint32_t panel, uint32_t n_panels, float *y, size_t ldy,
+                    uint32_t n);
+
 /* Panels of one slice. */
 static inline uint32_t suan__weight_panels(const suan__weight *w) {
     return (w->n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
 }
-/* y = silu(gate) * up, both limited first where the model has a limit: min(gate, limit) and up to +- limit. y may be gate. */
+/* y = silu(gate) * up, or (gate * sigmoid(alpha * gate)) * (up + 1) where the model has an alpha; both limited first where it has a limit: min(gate, limit) and up to +- limit.
+ * y may be gate; n at most SUAN__PIECE. */
 void suan__gate_and_up(const suan__model *m, float *y, float *gate, float *up, size_t n);
 /* out = silu(gate) * up for n_rows rows of `width`, in place of gate, rounded into st->q8_* for `down`; as tiles [0, suan__swiglu_tiles()) of an operation. */
 uint32_t suan__swiglu_tiles(uint32_t n_rows, uint32_t width);

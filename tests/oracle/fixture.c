@@ -11,9 +11,32 @@
 #include "formats/safetensors.h"
 
 const char *const fixture_cases[FIXTURE_CASES] = {
-    "llama2",           "llama3",      "llama3-tied", "mistral",   "qwen2",   "qwen3",    "qwen3-yarn", "qwen3_moe",
-    "deepseek_v2_lite", "deepseek_v2", "deepseek_v3", "moonlight", "kimi_k2", "long_gqa", "long_mla",   "deepseek_v32", "deepseek_v4", "deepseek_v4-pro",
-    "deepseek_v3-fp8",  "deepseek_v31-fp8-ue8m0", "deepseek_v4-fp8fp4", "kimi_k2-int4",
+    "llama2",
+    "llama3",
+    "llama3-tied",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "qwen3-yarn",
+    "qwen3_moe",
+    "deepseek_v2_lite",
+    "deepseek_v2",
+    "deepseek_v3",
+    "moonlight",
+    "kimi_k2",
+    "long_gqa",
+    "long_mla",
+    "deepseek_v32",
+    "deepseek_v4",
+    "deepseek_v4-pro",
+    "deepseek_v3-fp8",
+    "deepseek_v31-fp8-ue8m0",
+    "deepseek_v4-fp8fp4",
+    "kimi_k2-int4",
+    "glm_moe_dsa",
+    "glm_moe_dsa-indexshare",
+    "gpt_oss",
+    "long_sinks",
 };
 
 bool fixture_find(char *path, size_t capacity, const char *name) {

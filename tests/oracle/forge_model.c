@@ -38,8 +38,13 @@ static bool takes(const suan__tensor *t, suan__dtype type) {
     return t->ne[0] % suan__dtype_get(type)->block == 0;
 }
 
+static bool is_bias(const suan__tensor *t) {
+    size_t n = strlen(t->name);
+    return n > 5 && strcmp(t->name + n - 5, ".bias") == 0;
+}
+
 static bool is_matrix(const suan__tensor *t) {
-    return t->n_dims >= 2 && !is_router(t) && t->type != SUAN__I32 && !strstr(t->name, "_ape.") && !strstr(t->name, "hc_");
+    return t->n_dims >= 2 && !is_router(t) && !is_bias(t) && t->type != SUAN__I32 && !strstr(t->name, "_ape.") && !strstr(t->name, "hc_");
 }
 
 static uint64_t rows_of(const suan__tensor *t) {
