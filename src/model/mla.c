@@ -134,7 +134,7 @@ static void attend_split(suan__worker *w, const suan__layer *l, uint32_t i_layer
     }
     suan__end_op(w);
     for (uint32_t h; suan__next_tile(w, H, &h);) {
-        suan__attend_merge(w, h, st->latent_o + (size_t)h * st->model->hp.kv_lora, src.dv);
+        suan__attend_merge(w, h, st->latent_o + (size_t)h * st->model->hp.kv_lora, src.dv, NULL);
         finish_latent(st, l, i_layer, 0, h);
     }
 }
@@ -162,7 +162,7 @@ void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
         attend_selected(w, l, i_layer, heads, (H + heads - 1) / heads);
         return;
     }
-    if (suan__attention_splits(w, parts)) {
+    if (suan__attention_splits(w, parts, 0)) {
         attend_split(w, l, i_layer, heads, parts);
         return;
     }
