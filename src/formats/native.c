@@ -33,7 +33,8 @@ static const suan__tensor *beside(const suan__checkpoint *ck, const char *name, 
     return n > 0 && n < (int)NAME_BYTES ? suan__checkpoint_find(ck, text) : NULL;
 }
 
-static suan_status check_shape(const suan__checkpoint *ck, const suan__tensor *t, uint64_t rows, uint64_t cols, const char *of, suan_error *err) {
+static suan_status check_shape(const suan__checkpoint *ck, const suan__tensor *t, uint64_t rows, uint64_t cols, const char *of,
+                               suan_error *err) {
     SUAN_CHECK(t->n_dims == 2 && t->ne[0] == cols && t->ne[1] == rows, SUAN_EFORMAT,
                "%s: tensor %s has the shape [%llu, %llu], expected [%llu, %llu] for the scales of %s", ck->path, t->name, ULL(t->ne[1]),
                ULL(t->ne[0]), ULL(rows), ULL(cols), of);
@@ -41,8 +42,8 @@ static suan_status check_shape(const suan__checkpoint *ck, const suan__tensor *t
 }
 
 static suan_status check_matrix(const suan__checkpoint *ck, const suan__tensor *t, suan_error *err) {
-    SUAN_CHECK(t->n_dims == 2 && t->n_bytes > 0, SUAN_EUNSUPPORTED, "%s: tensor %s has %d dimensions and %llu bytes, expected a matrix of codes",
-               ck->path, t->name, t->n_dims, ULL(t->n_bytes));
+    SUAN_CHECK(t->n_dims == 2 && t->n_bytes > 0, SUAN_EUNSUPPORTED,
+               "%s: tensor %s has %d dimensions and %llu bytes, expected a matrix of codes", ck->path, t->name, t->n_dims, ULL(t->n_bytes));
     return SUAN_OK;
 }
 
@@ -76,8 +77,8 @@ static suan_status check_member(const suan__checkpoint *ck, const json_t *object
 }
 
 /* Takes the reference to `expected`. */
-static suan_status expect(const suan__checkpoint *ck, const json_t *object, const char *path, const char *key, json_t *expected, bool optional,
-                          suan_error *err) {
+static suan_status expect(const suan__checkpoint *ck, const json_t *object, const char *path, const char *key, json_t *expected,
+                          bool optional, suan_error *err) {
     suan_status status = expected ? check_member(ck, object, path, key, expected, optional, err)
                                   : suan__fail(err, SUAN_ENOMEM, "%s: out of memory", ck->path);
     json_decref(expected);
@@ -135,11 +136,12 @@ static uint64_t blocks(uint64_t n) {
 static suan_status join_fp8(const suan__checkpoint *ck, const suan__tensor *t, joint *j, suan_error *err) {
     const suan__tensor *s = beside(ck, t->name, 0, "_scale_inv");
     if (!s && ends_with(t->name, ".weight")) s = beside(ck, t->name, strlen(".weight"), ".scale");
-    SUAN_CHECK(s, SUAN_EUNSUPPORTED, "%s: tensor %s is of type F8_E4M3, but its scales (%s_scale_inv) are missing", ck->path, t->name, t->name);
+    SUAN_CHECK(s, SUAN_EUNSUPPORTED, "%s: tensor %s is of type F8_E4M3, but its scales (%s_scale_inv) are missing", ck->path, t->name,
+               t->name);
     SUAN_TRY(check_matrix(ck, t, err));
     SUAN_TRY(check_fp8_config(ck, err));
-    SUAN_CHECK(is_fp8_scale(s->type), SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F32, BF16, F16 or F8_E8M0", ck->path, s->name,
-               suan__dtype_get(s->type)->name);
+    SUAN_CHECK(is_fp8_scale(s->type), SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F32, BF16, F16 or F8_E8M0", ck->path,
+               s->name, suan__dtype_get(s->type)->name);
     SUAN_TRY(check_shape(ck, s, blocks(t->ne[1]), blocks(t->ne[0]), t->name, err));
     j->native.kind = SUAN__NATIVE_FP8;
     j->n_cols = t->ne[0];
@@ -150,8 +152,8 @@ static suan_status join_fp8(const suan__checkpoint *ck, const suan__tensor *t, j
 
 static suan_status join_fp4(const suan__checkpoint *ck, const suan__tensor *t, joint *j, suan_error *err) {
     const suan__tensor *s = beside(ck, t->name, strlen(".weight"), ".scale");
-    SUAN_CHECK(s, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, but its scales (.scale instead of .weight) are missing", ck->path, t->name,
-               suan__dtype_get(t->type)->name);
+    SUAN_CHECK(s, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, but its scales (.scale instead of .weight) are missing", ck->path,
+               t->name, suan__dtype_get(t->type)->name);
     SUAN_TRY(check_matrix(ck, t, err));
     SUAN_CHECK(s->type == SUAN__F8_E8M0, SUAN_EUNSUPPORTED, "%s: tensor %s is of type %s, expected F8_E8M0", ck->path, s->name,
                suan__dtype_get(s->type)->name);
@@ -180,8 +182,8 @@ static suan_status join_int4(const suan__checkpoint *ck, const suan__tensor *t, 
                suan__dtype_get(shape->type)->name);
     j->native.kind = SUAN__NATIVE_INT4;
     j->n_cols = t->ne[0] * 8; /* half a byte each: no overflow */
-    SUAN_CHECK(j->n_cols % SUAN__NATIVE_GROUP == 0, SUAN_EUNSUPPORTED, "%s: tensor %s has %llu columns of int4, no multiple of %d", ck->path,
-               t->name, ULL(j->n_cols), SUAN__NATIVE_GROUP);
+    SUAN_CHECK(j->n_cols % SUAN__NATIVE_GROUP == 0, SUAN_EUNSUPPORTED, "%s: tensor %s has %llu columns of int4, no multiple of %d",
+               ck->path, t->name, ULL(j->n_cols), SUAN__NATIVE_GROUP);
     SUAN_TRY(check_shape(ck, s, t->ne[1], j->n_cols / SUAN__NATIVE_GROUP, t->name, err));
     j->type = SUAN__I4_BF16;
     j->scales = s;

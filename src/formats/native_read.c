@@ -168,9 +168,11 @@ static suan_status check_stated_shape(const range *r, suan_error *err) {
     unsigned char raw[16];
     size_t size = s->type == SUAN__I64 ? 8 : 4;
     SUAN_TRY(suan__file_read(&r->ck->files[s->i_file], s->offset, raw, 2 * size, err));
-    uint64_t rows = size == 8 ? suan__load_u64(raw) : suan__load_u32(raw), cols = size == 8 ? suan__load_u64(raw + 8) : suan__load_u32(raw + 4);
-    SUAN_CHECK(rows == r->t->ne[1] && cols == r->t->ne[0], SUAN_EFORMAT, "%s: tensor %s says [%llu, %llu], but the codes are of [%llu, %llu]",
-               r->ck->path, s->name, ULL(rows), ULL(cols), ULL(r->t->ne[1]), ULL(r->t->ne[0]));
+    uint64_t rows = size == 8 ? suan__load_u64(raw) : suan__load_u32(raw),
+             cols = size == 8 ? suan__load_u64(raw + 8) : suan__load_u32(raw + 4);
+    SUAN_CHECK(rows == r->t->ne[1] && cols == r->t->ne[0], SUAN_EFORMAT,
+               "%s: tensor %s says [%llu, %llu], but the codes are of [%llu, %llu]", r->ck->path, s->name, ULL(rows), ULL(cols),
+               ULL(r->t->ne[1]), ULL(r->t->ne[0]));
     return SUAN_OK;
 }
 

@@ -17,7 +17,8 @@ VEC void f8_scales(vf s[F8_GROUPS], const uint8_t *p) {
     for (int g = 0; g < F8_GROUPS; g++) s[g] = vf_mul(vf_load((const float *)(const void *)p + g * VL), vf_set1(256.0f));
 }
 
-VEC void f8_columns(float *y, size_t ldy, const uint8_t *p, size_t block, size_t n_blocks, const uint8_t *x, size_t ldx, int C, int n_rows) {
+VEC void f8_columns(float *y, size_t ldy, const uint8_t *p, size_t block, size_t n_blocks, const uint8_t *x, size_t ldx, int C,
+                    int n_rows) {
     vf acc[F8_GROUPS][F8_COLS];
 #pragma GCC unroll 4
     for (int g = 0; g < F8_GROUPS; g++)
