@@ -105,7 +105,7 @@ static suan_status count_unused(converter *c) {
     for (uint64_t i = 0; i < c->n_tensors; i++)
         for (uint32_t s = 0; s < c->tensors[i].n_sources; s++) used[c->tensors[i].sources[s] - ck->tensors] = true;
     for (uint64_t i = 0; i < ck->n_tensors; i++) {
-        if (used[i]) continue;
+        if (used[i] || ck->tensors[i].is_part) continue;
         if (c->result.n_unused++ > 0) continue;
         size_t n = strlen(ck->tensors[i].name);
         if (n >= sizeof c->result.unused) n = sizeof c->result.unused - 1;
@@ -200,6 +200,7 @@ static suan_status pack_list(converter *c) {
         suan__convert_tensor *t = &c->tensors[c->n_tensors++];
         *t = plain[i];
         t->is_packed = t->has_panels && suan__packed_type(t->type) == t->type && (t->n_dims == 2 || t->n_dims == 3);
+        if (!t->is_packed) t->type = suan__convert_plain_type(t->type);
         if (!t->head_values) continue;
         SUAN_TRY(make_half(c, t, SUAN__PLAN_KEYS, &c->tensors[c->n_tensors++]));
         SUAN_TRY(make_half(c, t, SUAN__PLAN_VALUES, &c->tensors[c->n_tensors++]));
@@ -222,7 +223,7 @@ static suan_status put_file_type(converter *c) {
     uint64_t bytes[64] = {0};
     uint32_t most = SUAN__F32;
     for (uint64_t i = 0; i < c->n_tensors; i++) {
-        uint32_t type = (uint32_t)c->tensors[i].type;
+        uint32_t type = (uint32_t)suan__convert_plain_type(c->tensors[i].type);
         if (type >= 64 || c->tensors[i].whole) continue; /* the same answer for packed and plain files */
         bytes[type] += c->tensors[i].n_values / suan__dtype_get(type)->block * suan__dtype_get(type)->bytes;
         if (bytes[type] > bytes[most]) most = type;
@@ -384,6 +385,7 @@ static suan_status announce_tensors(converter *c) {
     if (c->options->packed) SUAN_TRY(pack_list(c));
     for (uint64_t i = 0; i < c->n_tensors; i++) {
         suan__convert_tensor *t = &c->tensors[i];
+        if (!t->is_packed) t->type = suan__convert_plain_type(t->type);
         SUAN_TRY(suan__convert_cut(t, err));
         SUAN_CHECK(suan__add_u64(c->result.n_bytes, t->n_bytes, &c->result.n_bytes), SUAN_ERANGE, "%s: the file would be too large",
                    c->out_path);

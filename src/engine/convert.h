@@ -53,6 +53,9 @@ suan_status suan__shape_load(const char *shape, uint32_t n_layer, json_t **confi
 suan_status suan__convert_type_find(const char *name, suan__dtype *type, suan_error *err);
 /* The type in which rows of k values are written when `type` is asked for. */
 suan__dtype suan__convert_type_for(suan__dtype type, uint64_t k);
+/* The type of ggml's that holds the values of this one: itself, but for those of published checkpoints (formats/native.h): F32 for F8, Q4_0 for
+ * int4. */
+suan__dtype suan__convert_plain_type(suan__dtype type);
 /* general.file_type of a file whose matrices are mostly of this type, as llama.cpp numbers them. */
 uint32_t suan__convert_file_type(suan__dtype type);
 

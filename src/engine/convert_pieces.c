@@ -159,6 +159,22 @@ static suan_status put(const suan__checkpoint *ck, const suan__convert_tensor *t
     return SUAN_OK;
 }
 
+/* int4 in Q4_0: the same nibbles under a scale of binary16. What that cannot hold is an error: nothing is rounded in silence. */
+static suan_status put_int4(const suan__checkpoint *ck, const suan__convert_tensor *t, const unsigned char *raw, uint64_t n, unsigned char *out,
+                            suan_error *err) {
+    size_t bytes = bytes_of(SUAN__Q4_0, 32);
+    for (uint64_t i = 0; i < n; i += 32, raw += bytes, out += bytes) {
+        float scale = suan__bf16_to_f32((uint16_t)(raw[0] | raw[1] << 8));
+        uint16_t h = suan__f32_to_f16(scale);
+        SUAN_CHECK(suan__f16_to_f32(h) == scale, SUAN_ENUMERIC,
+                   "%s: tensor %s has the scale %.9g, which Q4_0 cannot hold: give another type, or write a packed file", ck->path, origin(t),
+                   (double)scale);
+        memcpy(out, raw, bytes);
+        memcpy(out, &h, 2);
+    }
+    return SUAN_OK;
+}
+
 /* Random bits come for RANDOM_STEP values at a time: a range that begins between is cut out of a longer one. */
 static void make_random(const suan__convert_tensor *t, uint64_t begin, uint64_t n, unsigned char *raw, unsigned char *out) {
     uint64_t before = begin % RANDOM_STEP;
@@ -209,6 +225,7 @@ static suan_status make_rows(const suan__checkpoint *ck, const suan__convert_ten
     bool is_copy = type == t->type && t->part != SUAN__PLAN_KEYS;
     SUAN_TRY(read_raw(ck, t, begin, n, is_copy ? out : s->raw, err));
     if (is_copy) return SUAN_OK;
+    if (type == SUAN__I4_BF16 && t->type == SUAN__Q4_0) return put_int4(ck, t, s->raw, n, out, err);
     suan__dequantize_row(type, s->x, s->raw, (size_t)n);
     const float *x = s->x;
     SUAN_TRY(check_finite(ck, t, begin, x, n, err));

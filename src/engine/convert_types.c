@@ -52,6 +52,10 @@ suan__dtype suan__convert_type_for(suan__dtype type, uint64_t k) {
     return suan__dtype_get(type)->block == 256 && k % 32 == 0 ? SUAN__Q8_0 : SUAN__BF16;
 }
 
+suan__dtype suan__convert_plain_type(suan__dtype type) {
+    return type == SUAN__F8_128 || type == SUAN__F8_32 ? SUAN__F32 : type == SUAN__I4_BF16 ? SUAN__Q4_0 : type;
+}
+
 uint32_t suan__convert_file_type(suan__dtype type) {
     for (size_t i = 0; i < N_TYPES; i++)
         if (types[i].type == type) return types[i].file_type;

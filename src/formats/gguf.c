@@ -206,7 +206,7 @@ static suan_status read_alignment(reader *r, suan__gguf *g) {
 static suan_status check_type(reader *r, const char *name, uint32_t type) {
     const char *why = "no type that is known here";
     if (type < 256 && suan__dtype_get(type)) return SUAN_OK;
-    if (type >= SUAN__PACKED_TYPE && type - SUAN__PACKED_TYPE < 256) why = "a packed type that is not known here";
+    if (type >= SUAN__PACKED_TYPE && type - SUAN__PACKED_TYPE < SUAN__DTYPE_END) why = "a packed type that is not known here";
     if (type == 4 || type == 5) why = "removed from ggml years ago (Q4_2, Q4_3): convert the model anew";
     if (type >= 31 && type <= 33) why = "a repacked Q4_0 that ggml removed: use the plain Q4_0 file of the model";
     if (type >= 36 && type <= 38) why = "a repacked IQ4_NL that ggml removed: use the plain IQ4_NL file of the model";
@@ -233,7 +233,7 @@ static suan_status read_tensor(reader *r, suan__tensor *t, suan__arena *arena, u
         if (t->ne[d] == 0) return BAD(r, "%s: dimension %d of tensor %s is 0", r->path, d, t->name);
     }
     SUAN_TRY(take_u32(r, "the type of a tensor", &type));
-    t->is_packed = type >= SUAN__PACKED_TYPE && type - SUAN__PACKED_TYPE < 256 && suan__dtype_get(type - SUAN__PACKED_TYPE);
+    t->is_packed = type >= SUAN__PACKED_TYPE && suan__dtype_get(type - SUAN__PACKED_TYPE);
     if (t->is_packed)
         type -= SUAN__PACKED_TYPE;
     else

@@ -126,7 +126,7 @@ static suan_status put_tensor(suan__gguf_writer *w, const char *name, suan__dtyp
     uint64_t n_values, n = strlen(name);
     SUAN_CHECK(n > 0 && n <= SUAN__GGUF_MAX_NAME && suan__utf8_valid(name, n), SUAN_EINVAL,
                "tensor %s: the name must have 1 to %d bytes of UTF-8", name, SUAN__GGUF_MAX_NAME);
-    SUAN_CHECK((uint32_t)type < 256 && n_dims >= 1, SUAN_EINVAL, "tensor %s: GGUF has no type %d in %d dimensions", name, (int)type,
+    SUAN_CHECK(((uint32_t)type < 256 || is_packed) && n_dims >= 1, SUAN_EINVAL, "tensor %s: GGUF has no type %d in %d dimensions", name, (int)type,
                n_dims);
     suan_status status = (is_packed ? suan__packed_size : suan__tensor_size)(type, n_dims, ne, &n_values, &place.n_bytes);
     SUAN_CHECK(status == SUAN_OK && n_values > 0, SUAN_EINVAL, "tensor %s: its dimensions are zero, too large, or no whole blocks", name);

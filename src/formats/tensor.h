@@ -34,7 +34,8 @@ suan_status suan__tensor_size(suan__dtype type, int n_dims, const uint64_t *ne, 
 #define SUAN__PACKED_LAYOUT "panel16"
 #define SUAN__PACKED_ALIGNMENT 4096
 #define SUAN__PACKED_PANEL 16
-/* A packed type's number in a file: this plus ggml's. Others know no such types and refuse them. */
+/* A packed type's number in a file: this plus the number of base/dtype.h, which is ggml's for its types. Others know none of them and refuse
+ * them. */
 #define SUAN__PACKED_TYPE UINT32_C(0x53750000)
 
 /* As suan__tensor_size; two or three dimensions. */

@@ -260,6 +260,27 @@ static void check_packed(scratch *s, const char *path, const job *expected) {
     }
 }
 
+/* A directory as published, as a plain file, as a packed one, and that as a plain one again: nothing of the weights is lost on any way. */
+static void check_converted(scratch *s, const char *path, const job *expected) {
+    static const struct {
+        const char *from, *to;
+        bool packed;
+    } ways[] = {{NULL, "plain.gguf", false}, {NULL, "packed.gguf", true}, {"packed.gguf", "unpacked.gguf", false}};
+    char files[4][PATH_MAX];
+    suan_error err;
+    job j = *expected;
+    if (writing) return;
+    expect_hashes(&j);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        suan_convert_options o = {.packed = ways[w].packed, .n_threads = test_threads()};
+        snprintf(files[w], sizeof files[w], "%s/%s", s->dir, ways[w].to);
+        if (suan_convert(ways[w].from ? files[1] : path, files[w], &o, NULL, &err) != SUAN_OK) fail_msg("%s", err.message);
+        suan_model *model = open_model(files[w], NULL, thread_counts[0]);
+        check_open_model(model, &j, 0, 0);
+        suan_model_close(&model);
+    }
+}
+
 /* The model in `path` again in a type (blocks of 256: random ones); n_profiles 4 is every combination of the first two caches, 2 two that differ in both. */
 static void check_type(scratch *s, const char *path, suan__dtype type, job j) {
     j.type = suan__dtype_get(type)->name;
@@ -306,6 +327,7 @@ static void test_oracle(void **state) {
             if (forge_divides(f.gguf, kernel_types[i])) check_type(&s, f.gguf, kernel_types[i], j);
         }
     }
+    if (is_native) check_converted(&s, f.dir, &j);
     check_all_used(f.name);
     scratch_remove(&s);
     fixture_close(&f);
