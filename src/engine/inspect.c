@@ -90,18 +90,31 @@ static void set_experts(inspection *in, json_t *o) {
     set_str(in, o, "gating",
             hp->gating == SUAN__GATING_SIGMOID         ? "sigmoid"
             : hp->gating == SUAN__GATING_SQRT_SOFTPLUS ? "sqrt_softplus"
+            : hp->gating == SUAN__GATING_CHOSEN        ? "softmax_of_chosen"
                                                        : "softmax");
     if (hp->n_hash_layer) set_u64(in, o, "n_layer_hash", hp->n_hash_layer);
     if (hp->swiglu_limit > 0) set_f32(in, o, "swiglu_limit", hp->swiglu_limit);
+    if (hp->swiglu_alpha > 0) set_f32(in, o, "swiglu_alpha", hp->swiglu_alpha);
     set_f32(in, o, "expert_scale", hp->expert_scale);
 }
 
 static void set_sparse(inspection *in, json_t *o) {
     const suan__hparams *hp = &in->hp;
+    uint32_t n_indexed = 0, window = 0, n_windowed = 0;
     if (hp->index_topk) {
         set_u64(in, o, "n_index_head", hp->n_index_head);
         set_u64(in, o, "index_dim", hp->index_dim);
         set_u64(in, o, "index_topk", hp->index_topk);
+        for (uint32_t i = 0; hp->layer_has_index && i < hp->n_layer; i++) n_indexed += hp->layer_has_index[i];
+        if (n_indexed) set_u64(in, o, "n_layer_index", n_indexed);
+    }
+    for (uint32_t i = 0; hp->layer_window && i < hp->n_layer; i++) {
+        if (hp->layer_window[i]) window = hp->layer_window[i];
+        n_windowed += hp->layer_window[i] != 0;
+    }
+    if (n_windowed) {
+        set_u64(in, o, "window", window);
+        set_u64(in, o, "n_layer_windowed", n_windowed);
     }
     if (!hp->window) return;
     json_t *ratios = suan__report_array(&in->report);
@@ -162,6 +175,7 @@ static void set_tensors(inspection *in) {
         uint64_t values = 0, bytes = 0;
         bool repeats = suan__tensor_is_derived(ck, t) || t->is_part;
         if (!repeats && suan__tensor_size(t->type, t->n_dims, t->ne, &values, &bytes) == SUAN_OK) n_values += values;
+        if (t->view) continue;                /* what it is made of is listed */
         if (t->native) t = &t->native->codes; /* listed as they lie */
         n_packed += t->is_packed;
         n_bytes += t->n_bytes;

@@ -90,10 +90,10 @@ static void add_indexer(const counter *c, const suan__layer *l) {
     add(c, SUAN__OP_ATTENTION, rows * (s->pos0 + 2 * n), 0, 2 * pairs(s, UINT32_MAX) * hp->n_index_head * hp->index_dim);
 }
 
-static void add_attention(const counter *c) {
+static void add_attention(const counter *c, uint32_t window) {
     const suan__hparams *hp = &c->model->hp;
     const suan__step_shape *s = c->shape;
-    uint32_t most = hp->index_topk ? hp->index_topk : UINT32_MAX;
+    uint32_t most = hp->index_topk ? hp->index_topk : window ? window : UINT32_MAX;
     double row = (double)suan__kv_row_bytes(s->kv, hp->head_dim) * hp->n_head_kv * (hp->kv_lora ? 1 : 2), seen = pairs(s, most);
     double n = s->n_tokens, last = s->pos0 + n, read = last < seen ? last : seen; /* few tokens that choose read no more than they chose */
     double d = hp->head_dim, dv = hp->kv_lora ? hp->kv_lora : hp->head_dim;
@@ -156,7 +156,7 @@ void suan__step_cost(const suan__model *model, const suan__step_shape *shape, co
         if (model->hp.window)
             add_compressed(&c, l, model->hp.layer_ratio[i]);
         else
-            add_attention(&c);
+            add_attention(&c, model->hp.layer_window ? model->hp.layer_window[i] : 0);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wv_b);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wo);
         if (l->router.data) {

@@ -1,6 +1,6 @@
 /* shapes.c: published shapes by name, as their config.json says them: what a model of random weights is made from.
  *
- * Source of the numbers: the models' own config.json files; architectures.md sections 3 to 9. */
+ * Source of the numbers: the models' own config.json files; architectures.md sections 3 to 12, families.md section 4. */
 #include <string.h>
 
 #include "formats/json.h"
@@ -50,6 +50,15 @@
     "\"n_routed_experts\":" TEXT(E) ",\"num_experts_per_tok\":6,\"n_shared_experts\":1,\"moe_intermediate_size\":" TEXT(mff) \
     ",\"routed_scaling_factor\":" TEXT(scale) ",\"scoring_func\":\"sqrtsoftplus\",\"norm_topk_prob\":true,"
 
+#define GLM5(theta, ctx, sharing) \
+    "{\"model_type\":\"glm_moe_dsa\"," SIZES(78, 6144, 64, 64, 12288, 154880, ctx) "\"q_lora_rank\":2048,\"kv_lora_rank\":512,\"qk_nope_head_dim\":192," \
+    "\"qk_rope_head_dim\":64,\"v_head_dim\":256,\"rms_norm_eps\":1e-5,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":" TEXT(theta) "}," \
+    "\"index_n_heads\":32,\"index_head_dim\":128,\"index_topk\":2048," sharing "\"tie_word_embeddings\":false," EXPERTS(256, 8, 1, 2048, 3, 1, 1, 2.5) V3_ROUTER
+#define GPT_OSS(L, E) \
+    "{\"model_type\":\"gpt_oss\"," SIZES(L, 2880, 64, 8, 2880, 201088, 131072) "\"head_dim\":64,\"rms_norm_eps\":1e-5,\"rope_theta\":150000,\"sliding_window\":128," \
+    "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":32,\"original_max_position_embeddings\":4096,\"beta_fast\":32,\"beta_slow\":1,\"truncate\":false}," \
+    "\"tie_word_embeddings\":false,\"num_local_experts\":" TEXT(E) ",\"num_experts_per_tok\":4,\"swiglu_limit\":7.0}"
+
 static const struct {
     const char *name, *config;
 } shapes[] = {
@@ -64,6 +73,10 @@ static const struct {
     {"deepseek-v4-flash", V4(43, 4096, 64, 1024, 8, 256, 2048, 1.5) INDEXER(512) "\"compress_ratios\":[0,0," CSA_HCA_10 CSA_HCA_10 "4]}"},
     {"deepseek-v4-pro", V4(61, 7168, 128, 1536, 16, 384, 3072, 2.5) INDEXER(1024)
                         "\"compress_ratios\":[128,128," CSA_HCA_10 CSA_HCA_10 CSA_HCA_4 CSA_HCA_4 CSA_HCA "4]}"},
+    {"glm-5", GLM5(1000000, 202752, "")},
+    {"glm-5.2", GLM5(8000000, 1048576, "\"index_topk_freq\":4,\"index_skip_topk_offset\":3,")},
+    {"gpt-oss-20b", GPT_OSS(24, 32)},
+    {"gpt-oss-120b", GPT_OSS(36, 128)},
     {"kimi-k2", "{\"model_type\":\"kimi_k2\"," SIZES(61, 7168, 64, 64, 18432, 163840, 131072) MLA(1536, 50000) YARN(32, 1, 1.0)
                 EXPERTS(384, 8, 1, 2048, 1, 1, 1, 2.827) V3_ROUTER},
     {"llama-3-8b", LLAMA(32, 4096, 32, 128, 14336, false, 8192, "")},
@@ -101,7 +114,7 @@ const char *suan__shape_name(size_t i) {
 }
 
 suan_status suan__shape_config(const char *name, json_t **config, suan_error *err) {
-    char list[768] = "";
+    char list[1024] = "";
     *config = NULL;
     for (size_t i = 0; i < N_SHAPES; i++) {
         if (strcmp(shapes[i].name, name) == 0) return suan__json_load(shapes[i].config, strlen(shapes[i].config), name, config, err);
