@@ -33,6 +33,7 @@ typedef struct suan_model_options {
     uint64_t memory_bytes;      /* what may be used; 0: what the machine and its cgroups have left */
     suan_progress_fn *progress; /* NULL: none */
     void *progress_ctx;
+    bool mtp; /* also load the module for multi-token prediction (SUAN_DRAFT_MTP); SUAN_EUNSUPPORTED: there is none */
     bool pin; /* bind each thread to a core of its own (the caller's only while the model works); changes no bit */
 } suan_model_options;
 

@@ -28,12 +28,24 @@ typedef enum suan_rounding {
     SUAN_ROUNDING_NONE           /* left out: slightly more precise, and other entries are selected */
 } suan_rounding;
 
+/* Drafting: tokens are guessed ahead and checked together in one step, so that the weights are read once for several tokens. The answer is the same bits as without, whatever
+ * is guessed and whatever the sampling options; what was guessed wrong is forgotten. How many are guessed, and whether any are, follows from times measured while running. */
+typedef enum suan_draft {
+    SUAN_DRAFT_NONE = 0, /* the default */
+    SUAN_DRAFT_LOOKUP,   /* by what followed the same tokens earlier in the sequence: for texts that repeat themselves */
+    SUAN_DRAFT_MTP,      /* by the checkpoint's own module for multi-token prediction (suan_model_options.mtp) */
+    SUAN_DRAFT_MODEL     /* by another, smaller model with the same vocabulary */
+} suan_draft;
+
 typedef struct suan_session_options {
     uint32_t n_ctx; /* positions; 0: the model's context or what memory allows */
     suan_kv_type kv;
     suan_activations activations;
     uint32_t chunk; /* tokens a prefill step; 0: 256. Changes speed and memory, not bits */
     suan_rounding rounding;
+    suan_draft draft;
+    uint32_t draft_max;      /* tokens that are guessed at once at most; 0: 8; at most 15 */
+    suan_model *draft_model; /* SUAN_DRAFT_MODEL: borrowed until the session closes; may be used by others between the calls */
 } suan_session_options;
 #define SUAN_SESSION_OPTIONS_INIT \
     { 0 }
@@ -144,6 +156,7 @@ typedef struct suan_result {
     bool context_full;                     /* finish is LENGTH because the context is full */
     size_t n_prompt, n_prompt_cached;      /* prompt tokens; of these, tokens that were in the cache already */
     double prompt_seconds, decode_seconds; /* wall clock */
+    uint64_t n_drafted, n_accepted;        /* tokens guessed and checked; of these, tokens that were drawn */
 } suan_result;
 /* Brings the session to `ids` (the common prefix with what it holds is kept, the rest rewound and fed; at least one token is fed), then
  * draws tokens. Needs a tokenizer only for text, stop strings and end tokens. On SUAN_STOPPED from a cancel: SUAN_OK with finish CANCELLED.

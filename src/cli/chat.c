@@ -77,7 +77,8 @@ static void say_figures(const cli_chat *chat, const suan_result *result) {
                  (unsigned)suan_session_n_ctx(chat->session));
     }
     if (!cli_lines_is_terminal(chat->lines)) return;
-    cli_note("[%zu tokens, %.1f tokens/s, %u of %u positions%s]", result->n_ids, cli_decode_rate(result),
+    char drafts[CLI_DRAFTS_TEXT];
+    cli_note("[%zu tokens, %.1f tokens/s%s, %u of %u positions%s]", result->n_ids, cli_decode_rate(result), cli_drafts_text(drafts, result),
              (unsigned)suan_session_position(chat->session), (unsigned)suan_session_n_ctx(chat->session),
              result->finish == SUAN_FINISH_CANCELLED ? ", stopped" : "");
 }
@@ -156,7 +157,7 @@ static int prepare(cli_chat *chat, const char *path, const char *system, const c
     if (!suan_model_has_chat(chat->model)) {
         return cli_failf("chat", "%s: the model has no chat template; \"suan run\" goes on with a text", path);
     }
-    if ((status = cli_session_create("chat", &chat->engine, chat->model, &chat->session)) != 0) return status;
+    if ((status = cli_session_create("chat", &chat->engine, chat->model, &chat->draft, &chat->session)) != 0) return status;
     if (cli_sampling_make(&chat->sampling_options, chat->model, &chat->talk.sampling, &chat->bias, &err) != SUAN_OK) {
         return cli_fail("chat", &err);
     }
@@ -194,6 +195,7 @@ static int chat_main(const cli_command *command, int argc, char **argv) {
         CLI_TEXT(0, "load", &load, "FILE", "go on with a conversation from /save"),
         CLI_TEXT(0, "now", &chat.now, "TIME", "the template's time, as 2026-01-02T03:04:05; by default the present"),
         CLI_ENGINE_OPTIONS(chat.engine),
+        CLI_DRAFT_OPTIONS(chat.engine),
         CLI_SAMPLING_OPTIONS(chat.sampling_options),
         CLI_END};
     /* clang-format on */
@@ -215,6 +217,7 @@ static int chat_main(const cli_command *command, int argc, char **argv) {
     cli_conversation_fini(&chat.talk);
     suan__free(chat.bias);
     suan_session_close(&chat.session);
+    suan_model_close(&chat.draft);
     suan_model_close(&chat.model);
     suan__free(path);
     cli_sampling_fini(&chat.sampling_options);

@@ -13,7 +13,7 @@ typedef struct cli_chat {
     cli_sampling_options sampling_options;
     const cli_option *sampling_rows; /* the table of sampling_options, for /set */
     const char *now;                 /* NULL: the present time */
-    suan_model *model;
+    suan_model *model, *draft;
     suan_session *session;
     cli_lines *lines;
     cli_conversation talk; /* its sampling and model are in use */

@@ -61,6 +61,10 @@ int cli_model_path(const char *command, const char *option, char **path, bool *i
                   : cli_failf(command, "the model that ships with suan is not installed here; name one with -m MODEL");
 }
 
+static bool is_draft(const cli_engine_options *o, const char *word) {
+    return o->draft && strcmp(o->draft, word) == 0;
+}
+
 int cli_model_open(const char *command, const cli_engine_options *o, const char *path, suan_model **model) {
     suan_error err = {0};
     cli_progress progress;
@@ -68,6 +72,7 @@ int cli_model_open(const char *command, const cli_engine_options *o, const char 
     suan_model_options options = SUAN_MODEL_OPTIONS_INIT;
     options.n_threads = (int)o->n_threads;
     options.pin = o->pin;
+    options.mtp = is_draft(o, "mtp");
     options.cpu = cli_cpu_level(o->cpu);
     options.n_ctx = o->n_ctx;
     options.kv = (suan_kv_type)o->kv;
@@ -78,7 +83,20 @@ int cli_model_open(const char *command, const cli_engine_options *o, const char 
     return status == SUAN_OK ? 0 : cli_fail(command, &err);
 }
 
-int cli_session_create(const char *command, const cli_engine_options *o, suan_model *model, suan_session **session) {
+/* Words are ways of drafting, anything else is the path of a model (./lookup for one of that name). */
+static int open_draft(const char *command, const cli_engine_options *o, suan_session_options *options, suan_model **draft) {
+    cli_engine_options of_draft = *o;
+    options->draft_max = o->draft_max;
+    if (!o->draft || is_draft(o, "none")) return 0;
+    options->draft = is_draft(o, "lookup") ? SUAN_DRAFT_LOOKUP : is_draft(o, "mtp") ? SUAN_DRAFT_MTP : SUAN_DRAFT_MODEL;
+    if (options->draft != SUAN_DRAFT_MODEL) return 0;
+    of_draft.draft = NULL;
+    int status = cli_model_open(command, &of_draft, o->draft, draft);
+    options->draft_model = *draft;
+    return status;
+}
+
+int cli_session_create(const char *command, const cli_engine_options *o, suan_model *model, suan_model **draft, suan_session **session) {
     suan_error err = {0};
     suan_session_options options = SUAN_SESSION_OPTIONS_INIT;
     options.n_ctx = o->n_ctx;
@@ -86,6 +104,8 @@ int cli_session_create(const char *command, const cli_engine_options *o, suan_mo
     options.activations = (suan_activations)o->activations;
     options.rounding = (suan_rounding)o->rounding;
     options.chunk = o->chunk;
+    int status = open_draft(command, o, &options, draft);
+    if (status != 0) return status;
     if (suan_session_create(session, model, &options, &err) != SUAN_OK) return cli_fail(command, &err);
     suan_model_info info;
     if (suan_model_get_info(model, &info) == SUAN_OK && info.n_ctx_train && suan_session_n_ctx(*session) > info.n_ctx_train) {

@@ -14,6 +14,8 @@ typedef struct cli_engine_options {
     const char *cpu;                  /* NULL: what SUAN_CPU says, else the best */
     uint32_t n_threads, n_ctx, chunk; /* 0: the default */
     int kv, activations, rounding;    /* suan_kv_type, suan_activations, suan_rounding */
+    const char *draft;                /* NULL: none; see CLI_DRAFT_OPTIONS */
+    uint32_t draft_max;
     bool is_quiet, pin;
 } cli_engine_options;
 
@@ -33,6 +35,9 @@ typedef struct cli_engine_options {
     CLI_FLAG(0, "pin", &(o).pin, "bind each thread to a core of its own; changes no bit"), \
     CLI_TEXT(0, "cpu", &(o).cpu, "LEVEL", "c, avx2, avxvnni, avx512, amx, neon, dotprod or i8mm at most, also from SUAN_CPU; changes no bit"), \
     CLI_FLAG('q', "quiet", &(o).is_quiet, "say nothing on stderr but errors")
+#define CLI_DRAFT_OPTIONS(o) \
+    CLI_TEXT(0, "draft", &(o).draft, "none|lookup|mtp|MODEL", "guess tokens ahead and check them together: from the text so far, by the model's own module, or by a smaller model; faster or not, changes no bit (none)"), \
+    CLI_U32(0, "draft-max", &(o).draft_max, NULL, 1, 15, "N", "tokens guessed at once at most (8)")
 /* clang-format on */
 
 /* The directory of the model that ships with the program, in suan__malloc'ed memory; NULL when it is not installed. */
@@ -45,7 +50,7 @@ const char *cli_cpu_level(const char *option);
 int cli_model_path(const char *command, const char *option, char **path, bool *is_shipped);
 /* Opens the model with a progress line. Returns 0 or an exit status after telling why. */
 int cli_model_open(const char *command, const cli_engine_options *o, const char *path, suan_model **model);
-/* A session as the options say. */
-int cli_session_create(const char *command, const cli_engine_options *o, suan_model *model, suan_session **session);
+/* A session as the options say. *draft: the model that guesses for it, where one is asked for, else NULL; to be closed after the session. */
+int cli_session_create(const char *command, const cli_engine_options *o, suan_model *model, suan_model **draft, suan_session **session);
 
 #endif

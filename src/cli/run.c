@@ -28,7 +28,7 @@ typedef struct run_options {
 typedef struct run {
     const run_options *o;
     double start, load_seconds, first_token_seconds;
-    suan_model *model;
+    suan_model *model, *draft;
     suan_session *session;
     cli_prompt prompt;
     suan_sampling sampling;
@@ -78,7 +78,7 @@ static int prepare(run *r, const char *path) {
     suan_error err = {0};
     double start = cli_seconds();
     int status = cli_model_open("run", &r->o->engine, path, &r->model);
-    if (status == 0) status = cli_session_create("run", &r->o->engine, r->model, &r->session);
+    if (status == 0) status = cli_session_create("run", &r->o->engine, r->model, &r->draft, &r->session);
     if (status != 0) return status;
     r->load_seconds = cli_seconds() - start;
     if (cli_sampling_make(&r->o->sampling, r->model, &r->sampling, &r->bias, &err) != SUAN_OK) return cli_fail("run", &err);
@@ -164,6 +164,7 @@ static void run_fini(run *r) {
     cli_prompt_fini(&r->prompt);
     suan__free(r->bias);
     suan_session_close(&r->session);
+    suan_model_close(&r->draft);
     suan_model_close(&r->model);
 }
 
@@ -180,6 +181,7 @@ static int run_main(const cli_command *command, int argc, char **argv) {
         CLI_FLAG(0, "parse-special", &o.prompt.parse_special, "with --raw: the text of control tokens becomes control tokens"),
         CLI_TEXT(0, "now", &o.prompt.now, "TIME", "the template's time, as 2026-01-02T03:04:05; by default the present"),
         CLI_ENGINE_OPTIONS(o.engine),
+        CLI_DRAFT_OPTIONS(o.engine),
         CLI_SAMPLING_OPTIONS(o.sampling),
         CLI_HEAD("Output:"),
         CLI_U32(0, "logprobs", &o.n_logprobs, &o.want_logprobs, 0, 256, "N", "with --json: the logprob of each token and the N most probable"),

@@ -60,6 +60,13 @@ double cli_decode_rate(const suan_result *r) {
     return r->decode_seconds > 0 && r->n_ids > 1 ? (double)(r->n_ids - 1) / r->decode_seconds : 0;
 }
 
+const char *cli_drafts_text(char text[CLI_DRAFTS_TEXT], const suan_result *r) {
+    text[0] = 0;
+    if (r->n_drafted)
+        snprintf(text, CLI_DRAFTS_TEXT, ", %llu of %llu drafts right", (unsigned long long)r->n_accepted, (unsigned long long)r->n_drafted);
+    return text;
+}
+
 /* ---- JSON */
 
 static json_t *ids_json(const int32_t *ids, size_t n) {
@@ -96,11 +103,12 @@ static double milliseconds(double seconds) {
 
 static json_t *timings_json(const cli_run_report *r) {
     const suan_result *result = r->result;
-    return json_pack("{s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:f}", "load_ms", milliseconds(r->load_seconds), "first_token_ms",
+    return json_pack("{s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:I, s:I}", "load_ms", milliseconds(r->load_seconds), "first_token_ms",
                      milliseconds(r->first_token_seconds), "prompt_ms", milliseconds(result->prompt_seconds), "decode_ms",
                      milliseconds(result->decode_seconds), "prompt_tokens", (json_int_t)result->n_prompt, "prompt_tokens_cached",
                      (json_int_t)result->n_prompt_cached, "output_tokens", (json_int_t)result->n_ids, "prompt_tokens_per_second",
-                     cli_prompt_rate(result), "decode_tokens_per_second", cli_decode_rate(result));
+                     cli_prompt_rate(result), "decode_tokens_per_second", cli_decode_rate(result), "drafted", (json_int_t)result->n_drafted,
+                     "accepted", (json_int_t)result->n_accepted);
 }
 
 static json_t *model_json(const suan_model_info *info) {
@@ -140,13 +148,14 @@ json_t *cli_run_report_json(const cli_run_report *r) {
 
 void cli_run_report_say(const cli_run_report *r) {
     const suan_result *result = r->result;
-    char peak[32], seed[32] = "";
+    char peak[32], seed[32] = "", drafts[CLI_DRAFTS_TEXT];
     if (result->context_full) {
         cli_note("The context of %u positions is full, so the answer ends here; -c N asks for a larger one.",
                  (unsigned)suan_session_n_ctx(r->session));
     }
     if (r->sampling->temperature > 0) snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)r->sampling->seed);
-    cli_note("prompt %zu tokens in %.2f s (%.1f tokens/s), answer %zu tokens in %.2f s (%.1f tokens/s), memory %s%s%s", result->n_prompt,
+    cli_note("prompt %zu tokens in %.2f s (%.1f tokens/s), answer %zu tokens in %.2f s (%.1f tokens/s)%s, memory %s%s%s", result->n_prompt,
              result->prompt_seconds, cli_prompt_rate(result), result->n_ids, result->decode_seconds, cli_decode_rate(result),
-             cli_bytes(peak, (double)suan__memory_peak()), seed, result->finish == SUAN_FINISH_CANCELLED ? ", stopped" : "");
+             cli_drafts_text(drafts, result), cli_bytes(peak, (double)suan__memory_peak()), seed,
+             result->finish == SUAN_FINISH_CANCELLED ? ", stopped" : "");
 }

@@ -32,6 +32,9 @@ const char *cli_finish_name(suan_finish finish);
 /* Tokens a second, 0 when nothing was measured. The first token comes out of the prompt's pass, so decoding made one less. */
 double cli_prompt_rate(const suan_result *result);
 double cli_decode_rate(const suan_result *result);
+/* ", 12 of 30 drafts right", or nothing where there were none; returns text. */
+#define CLI_DRAFTS_TEXT 80
+const char *cli_drafts_text(char text[CLI_DRAFTS_TEXT], const suan_result *result);
 /* NULL: out of memory. */
 json_t *cli_run_report_json(const cli_run_report *r);
 /* The closing line, and a sentence when the context is full. */

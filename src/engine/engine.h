@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/draft.h"
 #include "model/model.h"
 #include "suan/session.h"
 #include "text/tokenizer.h"
@@ -17,6 +18,7 @@ typedef struct suan__sampling_defaults {
 
 struct suan_model {
     suan__model *graph;
+    suan__model *ahead; /* its module for multi-token prediction, when it was asked for */
     suan__pool *pool;
     suan_tokenizer *tokenizer;        /* NULL: the files carry none */
     struct suan_template *chat;       /* NULL: no chat template, or one that is malformed: chat_error says which */
@@ -35,6 +37,8 @@ struct suan_session {
     suan__step *step;
     uint32_t n_ctx, position, chunk;
     bool exact, has_logits;
+    uint32_t logit_row; /* of the step's rows of logits, the one that follows the last token */
+    suan__draft draft;
     int32_t *ids; /* [n_ctx] fed so far */
     atomic_bool cancel;
     suan_logits_fn *on_logits;
@@ -47,6 +51,8 @@ struct suan_session {
 
 /* As suan_session_feed, but a cancel stays set (generate clears it at its own end). */
 suan_status suan__session_feed(suan_session *session, const int32_t *ids, size_t n, suan_error *err);
+/* Runs the n tokens (<= SUAN__LOGIT_ROWS) that stand in ids from the session's position on, all their logits wanted. The position stays. */
+suan_status suan__session_try(suan_session *session, uint32_t n, suan_error *err);
 /* The type of a cache's elements. */
 suan__dtype suan__kv_dtype(suan_kv_type kv);
 /* The chunk that is used for what the options ask. */

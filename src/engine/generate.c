@@ -197,7 +197,7 @@ static suan_status decode(generation *g, uint64_t max_tokens, bool to_the_end, s
             g->r->context_full = to_the_end;
             return SUAN_OK;
         }
-        SUAN_TRY(suan__session_feed(g->s, &g->r->ids[g->r->n_ids - 1], 1, err));
+        SUAN_TRY(suan__draft_feed(g->s, &g->p->sampling, g->p->ignore_eos, g->r->ids[g->r->n_ids - 1], max_tokens - g->r->n_ids, err));
     }
 }
 
@@ -212,6 +212,9 @@ static suan_status generate(generation *g, const int32_t *ids, size_t n_ids, sua
     suan_status status = feed_prompt(g, ids, n_ids, &why);
     middle = seconds();
     if (status == SUAN_OK) status = decode(g, max_tokens, to_the_end, &why);
+    suan__draft_settle(g->s);
+    g->r->n_drafted = g->s->draft.n_drafted;
+    g->r->n_accepted = g->s->draft.n_accepted;
     if (status == SUAN_STOPPED) {
         g->r->finish = SUAN_FINISH_CANCELLED; /* no error: *err is left alone */
     } else if (status != SUAN_OK) {
@@ -229,6 +232,7 @@ suan_status suan_generate(suan_session *session, const int32_t *ids, size_t n_id
     SUAN_TRY(check_params(session, ids, n_ids, params, err));
     generation g = {.s = session, .p = params, .r = result};
     suan__sampler_use(session->sampler, session->model->graph->kernels);
+    session->draft.n_drafted = session->draft.n_accepted = 0;
     uint64_t saved = suan__fp_enter(); /* the sampler's arithmetic is the contract's too */
     suan_status status = generate(&g, ids, n_ids, err);
     suan__fp_leave(saved);

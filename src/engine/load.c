@@ -39,6 +39,12 @@ static suan_status check_memory(const suan__checkpoint *ck, const suan_model_opt
     SUAN_TRY_GOTO(suan__family_find(&family, ck, err));
     SUAN_TRY_GOTO(suan__hparams_read(&hp, family, ck, &arena, err));
     SUAN_TRY_GOTO(suan__model_measure(family, &hp, ck, -1, &p.weights, &n_params, err));
+    if (o->mtp) {
+        uint64_t ahead;
+        SUAN_TRY_GOTO(suan__ahead_measure(family, &hp, ck, &ahead, err));
+        SUAN_CHECK_GOTO(ahead <= UINT64_MAX / 2 && p.weights <= UINT64_MAX / 2, SUAN_ERANGE, "%s: the model is too large", ck->path);
+        p.weights += ahead;
+    }
     if (o->memory_bytes && o->memory_bytes < p.have) p.have = o->memory_bytes;
     p.n_ctx = o->n_ctx ? o->n_ctx : hp.n_ctx_train < MIN_CONTEXT ? hp.n_ctx_train : MIN_CONTEXT;
     p.cache = suan__kv_bytes(&hp, p.n_ctx, suan__kv_dtype(o->kv));
@@ -182,6 +188,7 @@ suan_status suan__model_open(suan_model **model, const char *path, const suan__c
     if (o->pin) SUAN_TRY_GOTO(suan__pool_pin(m->pool, err));
     SUAN_TRY_GOTO(check_memory(ck, o, suan__pool_n_threads(m->pool), err));
     SUAN_TRY_GOTO(suan__model_load(&m->graph, ck, kernels, m->pool, o->progress, o->progress_ctx, err));
+    if (o->mtp) SUAN_TRY_GOTO(suan__ahead_load(&m->ahead, m->graph, ck, o->progress, o->progress_ctx, err));
     if (!ck->invention) SUAN_TRY_GOTO(open_text(m, ck, err));
     SUAN_TRY_GOTO(read_defaults(&m->defaults, ck, err));
     SUAN_TRY_GOTO(read_eos(m, ck, err));
@@ -205,6 +212,7 @@ void suan_model_close(suan_model **model) {
     suan_template_free(m->chat);
     suan_template_free(m->chat_tools);
     suan_tokenizer_close(&m->tokenizer);
+    suan__model_free(m->ahead);
     suan__model_free(m->graph);
     suan__pool_free(m->pool);
     suan__free(m->eos_ids);
@@ -220,7 +228,7 @@ suan_status suan_model_get_info(const suan_model *model, suan_model_info *info) 
         .name = g->name,
         .architecture = g->arch,
         .n_params = g->n_params,
-        .weight_bytes = g->pages_bytes + g->mapped_bytes,
+        .weight_bytes = g->pages_bytes + g->mapped_bytes + (model->ahead ? model->ahead->pages_bytes + model->ahead->mapped_bytes : 0),
         .n_layer = hp->n_layer,
         .n_embd = hp->n_embd,
         .n_head = hp->n_head,

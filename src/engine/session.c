@@ -31,10 +31,16 @@ uint32_t suan__context_that_fits(const suan__hparams *hp, suan_kv_type kv, uint6
     return blocks * SUAN__ATTN_BLOCK;
 }
 
+/* Of a step at most: guesses are checked in one. */
+static uint32_t step_tokens(const suan_session *s, const suan_session_options *o) {
+    uint32_t checked = o->draft == SUAN_DRAFT_NONE ? 1 : (o->draft_max ? o->draft_max : SUAN__DEFAULT_DRAFT) + 1;
+    return s->chunk > checked ? s->chunk : checked;
+}
+
 static suan_status choose_context(suan_session *s, const suan_session_options *o, suan_error *err) {
     const suan__hparams *hp = &s->model->graph->hp;
     uint32_t most = o->n_ctx ? o->n_ctx : hp->n_ctx_train;
-    uint64_t have = suan__memory_available(), scratch = suan__scratch_bytes(hp, s->chunk, most, suan__pool_n_threads(s->model->pool));
+    uint64_t have = suan__memory_available();
     /* Mapped weights count as available memory while nothing else wants it; they are wanted. */
     uint64_t mapped = s->model->graph->mapped_bytes;
     have = have > mapped ? have - mapped : 0;
@@ -42,6 +48,11 @@ static suan_status choose_context(suan_session *s, const suan_session_options *o
         uint64_t used = s->model->graph->pages_bytes + mapped, left = s->model->memory_bytes > used ? s->model->memory_bytes - used : 0;
         if (left < have) have = left;
     }
+    /* Where nobody named a context, what drafts with it does not take more than half. */
+    while (!o->n_ctx && most > SUAN__ATTN_BLOCK && suan__draft_bytes(s->model, o, most, s->chunk) > have / 2) most /= 2;
+    uint64_t scratch = suan__scratch_bytes(hp, step_tokens(s, o), most, suan__pool_n_threads(s->model->pool)),
+             drafts = suan__draft_bytes(s->model, o, most, s->chunk);
+    scratch = drafts > UINT64_MAX - scratch ? UINT64_MAX : scratch + drafts;
     uint64_t for_cache = have > scratch ? have - scratch : 0;
     char need_text[SUAN__BYTES_TEXT], scratch_text[SUAN__BYTES_TEXT], have_text[SUAN__BYTES_TEXT];
     if (o->n_ctx) {
@@ -72,6 +83,7 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
                "rounding is %d, expected published or none", (int)o->rounding);
     SUAN_CHECK(o->n_ctx <= 1u << 30, SUAN_ERANGE, "n_ctx is %u, expected at most %u", o->n_ctx, 1u << 30);
     SUAN_CHECK(o->chunk <= MAX_CHUNK, SUAN_ERANGE, "chunk is %u, expected at most %d", o->chunk, MAX_CHUNK);
+    SUAN_TRY(suan__draft_check(model, o, err));
     suan_session *s = suan__calloc(1, sizeof *s);
     SUAN_CHECK(s, SUAN_ENOMEM, "out of memory for a session");
     s->model = model;
@@ -82,10 +94,11 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     if (s->chunk > s->n_ctx) s->chunk = s->n_ctx;
     SUAN_TRY_GOTO(suan__kv_create(&s->kv, &model->graph->hp, s->n_ctx, suan__kv_dtype(o->kv), err));
     s->kv.rounding = model->graph->hp.has_rounding && o->rounding == SUAN_ROUNDING_PUBLISHED;
-    SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, s->chunk, s->n_ctx, err));
+    SUAN_TRY_GOTO(suan__step_create(&s->step, model->graph, step_tokens(s, o), s->n_ctx, err));
     SUAN_TRY_GOTO(suan__sampler_create(&s->sampler, model->graph->hp.n_vocab, err));
     s->ids = suan__calloc(s->n_ctx, sizeof *s->ids);
     SUAN_CHECK_GOTO(s->ids, SUAN_ENOMEM, "out of memory for the ids of %u positions", s->n_ctx);
+    SUAN_TRY_GOTO(suan__draft_create(&s->draft, s, o, err));
     snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=%s", s->exact ? "exact" : "q8", suan__kv_type_name(s->kv.type),
              s->kv.rounding ? "published" : "none");
     *session = s;
@@ -99,6 +112,7 @@ void suan_session_close(suan_session **session) {
     suan_session *s = *session;
     *session = NULL;
     if (!s) return;
+    suan__draft_free(&s->draft);
     suan__sampler_free(s->sampler);
     suan__step_free(s->step);
     suan__kv_free(&s->kv);
@@ -119,7 +133,8 @@ const char *suan_session_profile(const suan_session *session) {
     return session->profile;
 }
 const float *suan_session_logits(const suan_session *session) {
-    return session->has_logits ? suan__step_logits(session->step) : NULL;
+    if (!session->has_logits) return NULL;
+    return suan__step_logits(session->step) + (size_t)session->logit_row * session->model->graph->hp.n_vocab;
 }
 void suan_session_cancel(suan_session *session) {
     atomic_store(&session->cancel, true);
@@ -150,6 +165,7 @@ suan_status suan_session_rewind(suan_session *session, uint32_t position, suan_e
     if (position < session->position) {
         session->has_logits = false;
         suan__past_rewind(&session->kv, &session->model->graph->hp, position);
+        suan__draft_rewind(&session->draft, session->ids, position);
     }
     session->position = position;
     return SUAN_OK;
@@ -173,7 +189,15 @@ static suan_status feed_chunk(suan_session *s, const int32_t *ids, uint32_t n, b
     memcpy(s->ids + s->position, ids, n * sizeof *ids);
     s->position += n;
     s->has_logits = last;
+    s->logit_row = 0;
+    suan__draft_take(&s->draft, s, n);
     return SUAN_OK;
+}
+
+suan_status suan__session_try(suan_session *s, uint32_t n, suan_error *err) {
+    s->has_logits = false;
+    SUAN_TRY(suan__step_run(s->step, &s->kv, s->ids + s->position, n, s->position, s->exact, false, NULL, NULL, &s->cancel, err));
+    return suan__step_rows(s->step, n, err);
 }
 
 suan_status suan__session_feed(suan_session *s, const int32_t *ids, size_t n, suan_error *err) {

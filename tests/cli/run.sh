@@ -39,6 +39,21 @@ ok "stderr has the closing line" err_has 'prompt 3 tokens.*answer 5 tokens.*toke
 run run -m "$seed" --prompt-ids 0,63 -n 2 --temp 1
 ok "a drawn answer names its seed" err_has 'seed [0-9]'
 
+# Drafts change no token.
+run run -m "$seed" --prompt-ids 0,63,1865 -n 60 --temp 1 --seed 5 --ignore-eos --json
+expected=$(json output_ids)
+for how in none lookup mtp "$seed"; do
+    run run -m "$seed" --prompt-ids 0,63,1865 -n 60 --temp 1 --seed 5 --ignore-eos --json --draft "$how" --draft-max 5
+    ok "--draft $how: exits with 0" exits 0
+    ok "--draft $how: the same tokens" is "$(json output_ids)" "$expected"
+    ok "--draft $how: says how many" has timings.drafted
+    ok "--draft $how: and how many were right" has timings.accepted
+done
+run run -m "$seed" --prompt-ids 0 -n 1 --draft "$tmp/none-here"
+ok "--draft with a model that is not there fails" exits 1
+run run -m "$seed" --prompt-ids 0 -n 1 --draft lookup --draft-max 16
+ok "--draft-max is at most 15" exits 2
+
 # Text, template, system message.
 run run -m "$seed" -p "Who are you?" -n 8 --temp 0
 ok "the text is on stdout" test -s "$tmp/out"
