@@ -68,6 +68,16 @@ static double most(double a, double b) {
     return a > b ? a : b;
 }
 
+/* Of a type without a quantiser: codes of every kind behind a scale of about 2^-8. */
+static void make_native_row(uint8_t *row, const suan__dtype_info *info, uint32_t r) {
+    size_t n = (size_t)K / info->block * info->bytes;
+    for (size_t i = 0; i < n; i++) row[i] = (uint8_t)(random_word((uint32_t)(r * n + i)) & 0xbf);
+    for (size_t i = 0; i < n; i += info->bytes) {
+        static const uint8_t scale[4] = {0x80, 0x3b, 0x80, 0x3b}; /* a bfloat16, or the two halves of an f32 */
+        memcpy(row + i, scale, info->block == 32 && info->bytes == 18 ? 2 : 4);
+    }
+}
+
 static void make_panel(bench *b, suan__dtype type) {
     static float row[K];
     const suan__dtype_info *info = suan__dtype_get(type);
@@ -78,8 +88,8 @@ static void make_panel(bench *b, suan__dtype type) {
         for (uint32_t i = 0; i < K; i++) row[i] = suan__unit_f32(random_word(r * K + i)) - 0.5f;
         if (type == SUAN__F32)
             memcpy(rows + r * row_bytes, row, sizeof(row));
-        else
-            suan__quantize_row(type, rows + r * row_bytes, row, K);
+        else if (!suan__quantize_row(type, rows + r * row_bytes, row, K))
+            make_native_row(rows + r * row_bytes, info, r);
     }
     suan__panel_pack(type, b->panel, rows, row_bytes, K, SUAN__PANEL);
     suan__free(rows);
