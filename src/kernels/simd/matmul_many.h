@@ -351,10 +351,17 @@ typedef void many_256_fn(float *y, size_t ldy, const many_256 *b, size_t n, many
         y += (size_t)done * ldy;                                                                 \
     }
 
-#define MANY_32_FN(stem, bits, min)                                                                                                       \
-    static __attribute__((noinline, noclone)) void many_32_##stem(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int n_cols, \
-                                                                  int n_rows, bool first, int offset) {                                   \
-        MANY_ALL_COLUMNS(many_columns_32, bits, min ? 0 : offset, min)                                                                    \
+/* A function of its own, and one only: gcc would make copies for constant arguments. */
+#ifdef __clang__
+#define ONE_COPY __attribute__((noinline))
+#else
+#define ONE_COPY __attribute__((noinline, noclone))
+#endif
+
+#define MANY_32_FN(stem, bits, min)                                                                                                     \
+    static ONE_COPY void many_32_##stem(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int n_cols, int n_rows, bool first, \
+                                        int offset) {                                                                                   \
+        MANY_ALL_COLUMNS(many_columns_32, bits, min ? 0 : offset, min)                                                                  \
     }
 /* Where dot_step does not care for the bits there is one function for all. */
 MANY_32_FN(4, 4, false)
