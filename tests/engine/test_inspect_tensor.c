@@ -6,35 +6,13 @@
 
 #include "../base/scratch.h"
 #include "formats/gguf_write.h"
-#include "formats/safetensors.h"
+#include "loaded.h"
 #include "suan/inspect.h"
 
-typedef struct loaded {
-    suan__file file;
-    suan__arena arena;
-    suan__safetensors st;
-} loaded;
-
-static void load(loaded *l, const char *path) {
-    memset(l, 0, sizeof *l);
-    suan__arena_init(&l->arena, 4096);
-    suan_error err = {0};
-    if (suan__file_open(&l->file, path, &err) != SUAN_OK || suan__safetensors_open(&l->st, &l->arena, &l->file, &err) != SUAN_OK)
-        fail_msg("%s", err.message);
-}
-static void unload(loaded *l) {
-    suan__file_close(&l->file);
-    suan__arena_fini(&l->arena);
-}
 static const suan__tensor *find(const loaded *l, const char *name) {
     for (uint64_t i = 0; i < l->st.n_tensors; i++)
         if (strcmp(l->st.tensors[i].name, name) == 0) return &l->st.tensors[i];
     return NULL;
-}
-static void *data_of(const loaded *l, const suan__tensor *t) {
-    void *data = suan__malloc(t->n_bytes);
-    assert_int_equal(suan__file_read(&l->file, t->offset, data, t->n_bytes, NULL), SUAN_OK);
-    return data;
 }
 
 /* A GGUF file of one tensor. */

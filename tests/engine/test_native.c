@@ -3,10 +3,9 @@
 #include <math.h>
 
 #include "../base/scratch.h"
-#include "formats/safetensors.h"
 #include "kernels/f16.h"
+#include "loaded.h"
 #include "suan/inspect.h"
-#include "suan/model.h"
 
 #define FP8_CONFIG "{\"quantization_config\": {\"quant_method\": \"fp8\", \"weight_block_size\": [128, 128]}}"
 #define INT4_CONFIG(format, weights)                                                                                       \
@@ -15,23 +14,6 @@
 #define INT4_WEIGHTS \
     "\"num_bits\": 4, \"type\": \"int\", \"symmetric\": true, \"strategy\": \"group\", \"group_size\": 32, \"actorder\": null"
 
-typedef struct loaded {
-    suan__file file;
-    suan__arena arena;
-    suan__safetensors st;
-} loaded;
-
-static void load(loaded *l, const char *path) {
-    suan_error err = {0};
-    memset(l, 0, sizeof *l);
-    suan__arena_init(&l->arena, 4096);
-    if (suan__file_open(&l->file, path, &err) != SUAN_OK || suan__safetensors_open(&l->st, &l->arena, &l->file, &err) != SUAN_OK)
-        fail_msg("%s", err.message);
-}
-static void unload(loaded *l) {
-    suan__file_close(&l->file);
-    suan__arena_fini(&l->arena);
-}
 static const suan__tensor *find(const loaded *l, const char *name, const char *end) {
     char text[256];
     snprintf(text, sizeof text, "%s%s", name, end);
@@ -39,14 +21,7 @@ static const suan__tensor *find(const loaded *l, const char *name, const char *e
         if (strcmp(l->st.tensors[i].name, text) == 0) return &l->st.tensors[i];
     return NULL;
 }
-static void *data_of(const loaded *l, const suan__tensor *t) {
-    void *data = suan__malloc(t->n_bytes);
-    assert_non_null(data);
-    assert_int_equal(suan__file_read(&l->file, t->offset, data, t->n_bytes, NULL), SUAN_OK);
-    return data;
-}
-
-/* One tensor of a directory; type "" ends the list. */
+/* One tensor of a directory. */
 typedef struct part {
     const char *name, *dtype;
     uint64_t rows, cols; /* cols 0: one dimension */
