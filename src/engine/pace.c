@@ -2,7 +2,11 @@
 #include "engine/pace.h"
 
 #define FADE 0.9         /* of counts, for each round */
-#define NEWS 0.25        /* weight of a new time */
+#define NEWS_DOWN 0.5    /* weight of a new time that is shorter than the mean */
+#define NEWS_UP 0.1      /* and of a longer one: other programs make steps longer, nothing makes them shorter */
+#define FIRST_PLAIN 3    /* steps that are measured before anything is drafted */
+#define PLAIN_EVERY 16   /* rounds between two plain steps where drafting pays, so that the comparison stays true */
+#define MARGIN 1.02      /* by which drafts must be faster */
 #define SLOPE 0.1        /* what another token adds to a step until it is measured, of a step over one */
 #define FIRST_PAUSE 8    /* plain steps */
 #define LONGEST_PAUSE 64 /* a trial costs about a step: 2 percent */
@@ -12,7 +16,7 @@ void suan__pace_init(suan__pace *pace) {
 }
 
 static void blend(double *mean, double x) {
-    *mean = *mean > 0 ? *mean + NEWS * (x - *mean) : x;
+    *mean = *mean > 0 ? *mean + (x < *mean ? NEWS_DOWN : NEWS_UP) * (x - *mean) : x;
 }
 
 /* Between measured lengths on a line, beyond the longest with the slope that is assumed. */
@@ -33,11 +37,11 @@ static double tokens_per_second(const suan__pace *p, uint32_t k) {
 
 uint32_t suan__pace_choose(suan__pace *p, uint32_t most) {
     if (p->is_fixed || most == 0) return most;
-    if (p->step[1] <= 0) return 0;
+    if (p->n_plain < FIRST_PLAIN || p->n_rounds >= PLAIN_EVERY) return 0;
     uint32_t best = 1;
     for (uint32_t k = 2; k <= most; k++)
         if (tokens_per_second(p, k) > tokens_per_second(p, best)) best = k;
-    if (tokens_per_second(p, best) > tokens_per_second(p, 0)) {
+    if (tokens_per_second(p, best) > MARGIN * tokens_per_second(p, 0)) {
         p->pause = FIRST_PAUSE;
         p->waited = 0;
         return best;
@@ -49,7 +53,10 @@ uint32_t suan__pace_choose(suan__pace *p, uint32_t most) {
 }
 
 void suan__pace_step(suan__pace *p, uint32_t n, double seconds) {
-    if (n >= 1 && n <= SUAN__MAX_DRAFT + 1 && seconds > 0) blend(&p->step[n], seconds);
+    if (n < 1 || n > SUAN__MAX_DRAFT + 1 || seconds <= 0) return;
+    blend(&p->step[n], seconds);
+    p->n_rounds = n > 1 ? p->n_rounds + 1 : 0;
+    if (n == 1 && p->n_plain < FIRST_PLAIN) p->n_plain++;
 }
 
 void suan__pace_guesses(suan__pace *p, uint32_t n, double seconds) {

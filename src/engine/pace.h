@@ -16,6 +16,7 @@ typedef struct suan__pace {
     double guess;                     /* seconds of a drafted token */
     double tried, right;              /* drafts that were looked at, and found right; fading */
     uint32_t pause, waited;           /* plain steps between two trials where drafting does not pay, and those since the last */
+    uint32_t n_plain, n_rounds;       /* plain steps so far, up to the few that come first; steps with drafts since the last plain one */
     bool is_fixed;                    /* always as many as can be: for tests and measurements */
 } suan__pace;
 
