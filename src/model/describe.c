@@ -104,7 +104,7 @@ static void put_yarn(describer *d) {
     put_str(d, "rope.scaling.type", "yarn");
     put_f32(d, "rope.scaling.factor", factor);
     put_u32(d, "rope.scaling.original_context_length", (uint32_t)original);
-    if (hp->kv_lora || hp->window || fast != 32 || slow != 1) {
+    if (hp->kv_lora || hp->window || hp->gating == SUAN__GATING_CHOSEN || fast != 32 || slow != 1) {
         put_f32(d, "rope.scaling.yarn_beta_fast", fast);
         put_f32(d, "rope.scaling.yarn_beta_slow", slow);
     }

@@ -24,7 +24,7 @@ static void read_types_hf(suan__reader *r, suan__hparams *hp) {
     const json_t *types = suan__config_get(r->ck, "indexer_types");
     if (!types || r->status != SUAN_OK) return;
     if (!json_is_array(types) || json_array_size(types) < hp->n_layer) {
-        suan__reader_fail(r, SUAN_EFORMAT, "indexer_types is no list of %u layers", hp->n_layer);
+        suan__reader_fail(r, SUAN_EFORMAT, "indexer_types is no list of %u layers, as num_hidden_layers says", hp->n_layer);
         return;
     }
     for (uint32_t i = 0; i < hp->n_layer; i++) {
@@ -48,7 +48,7 @@ static void read_types_gguf(suan__reader *r, suan__hparams *hp) {
         return;
     }
     if (v->type != SUAN__GGUF_ARRAY || v->n < hp->n_layer) {
-        suan__reader_fail(r, SUAN_EFORMAT, "glm-dsa.attention.indexer.types is no list of %u layers", hp->n_layer);
+        suan__reader_fail(r, SUAN_EFORMAT, "glm-dsa.attention.indexer.types is no list of %u layers, as block_count says", hp->n_layer);
         return;
     }
     for (uint32_t i = 0; i < hp->n_layer; i++)

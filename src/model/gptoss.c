@@ -27,6 +27,7 @@ static void read_gpt_oss(suan__reader *r, suan__hparams *hp) {
     suan__read_u32(r, "num_local_experts|num_experts", "expert_count", true, 1, 65536, &hp->n_expert);
     suan__read_u32(r, "num_experts_per_tok|experts_per_token", "expert_used_count", true, 1, 65536, &hp->n_expert_used);
     suan__read_u32(r, "intermediate_size", "expert_feed_forward_length", true, 1, 1u << 24, &hp->n_ff_exp);
+    hp->n_ff = 0; /* no layer is dense */
     hp->gating = SUAN__GATING_CHOSEN;
     hp->swiglu_alpha = (float)ALPHA;
     hp->swiglu_limit = (float)LIMIT;

@@ -11,7 +11,7 @@ bool suan__window_from(uint32_t i_layer, uint32_t first) {
 
 static void set_from_hf(suan__reader *r, suan__hparams *hp, const json_t *types, uint32_t window) {
     if (!json_is_array(types) || json_array_size(types) < hp->n_layer) {
-        suan__reader_fail(r, SUAN_EFORMAT, "layer_types is no list of %u layers", hp->n_layer);
+        suan__reader_fail(r, SUAN_EFORMAT, "layer_types is no list of %u layers, as num_hidden_layers says", hp->n_layer);
         return;
     }
     for (uint32_t i = 0; i < hp->n_layer; i++) {
@@ -25,7 +25,8 @@ static void set_from_hf(suan__reader *r, suan__hparams *hp, const json_t *types,
 }
 
 static void set_from_gguf(suan__reader *r, suan__hparams *hp, const suan__gguf_value *v, uint32_t window) {
-    if (v->n < hp->n_layer) suan__reader_fail(r, SUAN_EFORMAT, "attention.sliding_window_pattern is no list of %u layers", hp->n_layer);
+    if (v->n < hp->n_layer)
+        suan__reader_fail(r, SUAN_EFORMAT, "attention.sliding_window_pattern is no list of %u layers, as block_count says", hp->n_layer);
     for (uint32_t i = 0; i < hp->n_layer && r->status == SUAN_OK; i++) {
         bool is_windowed = false;
         if (!suan__gguf_bool_at(v, i, &is_windowed))

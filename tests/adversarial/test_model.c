@@ -213,8 +213,8 @@ static void try_gguf(const char *name) {
 }
 
 static void test_g_12_hyperparameters_of_gguf(void **state) {
-    static const char *const cases[] = {"llama3-tied", "deepseek_v3",      "qwen2",        "qwen3-yarn",
-                                        "deepseek_v2", "deepseek_v2_lite", "deepseek_v32", "deepseek_v4"};
+    static const char *const cases[] = {"llama3-tied",      "deepseek_v3",  "qwen2",       "qwen3-yarn", "deepseek_v2",
+                                        "deepseek_v2_lite", "deepseek_v32", "deepseek_v4", "gpt_oss",    "glm_moe_dsa"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_gguf(cases[i]);
     report("GGUF");
 }
@@ -459,7 +459,29 @@ static const relation relations[] = {
     {"deepseek_v4", "{\"scoring_func\":\"sigmoid\"}", {"scoring_func", "sigmoid"}},
     {"deepseek_v4", "{\"swiglu_limit\":-1}", {"swiglu_limit", "-1"}},
     {"deepseek_v4", "{\"compress_rope_theta\":null}", {"compress_rope_theta", "missing"}},
-    {"qwen2", "{\"use_sliding_window\":true}", {"use_sliding_window", "true"}},
+    {"qwen2", "{\"use_sliding_window\":true,\"sliding_window\":0}", {"sliding_window", "0"}},
+    {"qwen2", "{\"use_sliding_window\":true,\"layer_types\":[\"full_attention\"]}", {"layer_types", "3 layers"}},
+    {"mistral", "{\"sliding_window\":0}", {"sliding_window", "0"}},
+    {"mistral", "{\"sliding_window\":-1}", {"sliding_window", "-1"}},
+    {"gpt_oss", "{\"sliding_window\":0}", {"sliding_window", "0"}},
+    {"gpt_oss", "{\"sliding_window\":null}", {"sliding_window", "missing"}},
+    {"gpt_oss", "{\"layer_types\":[\"full_attention\"]}", {"layer_types", "4 layers"}},
+    {"gpt_oss", "{\"layer_types\":[1,2,3,4]}", {"layer_types[0]", "sliding_attention"}},
+    {"gpt_oss", "{\"num_key_value_heads\":8}", {"4", "8"}},
+    {"gpt_oss", "{\"attention_bias\":false}", {"attention_bias", "true"}},
+    {"gpt_oss", "{\"swiglu_limit\":-1}", {"swiglu_limit", "-1"}},
+    {"gpt_oss", "{\"num_local_experts\":9}", {"tensor", "router"}},
+    {"gpt_oss", "{\"num_local_experts\":2}", {"2", "3"}},
+    {"gpt_oss", "{\"intermediate_size\":64}", {"tensor", "gate_proj"}},
+    {"gpt_oss", "{\"num_hidden_layers\":3}", {"tensor", "layers.3"}},
+    {"glm_moe_dsa-indexshare", "{\"indexer_types\":[\"full\"]}", {"indexer_types", "8 layers"}},
+    {"glm_moe_dsa-indexshare", "{\"indexer_types\":null,\"index_topk_freq\":1}", {"tensor", "indexer"}},
+    {"glm_moe_dsa-indexshare",
+     "{\"indexer_types\":[\"shared\",\"full\",\"full\",\"full\",\"full\",\"full\",\"full\",\"full\"]}",
+     {"first layer", "shares"}},
+    {"glm_moe_dsa-indexshare",
+     "{\"indexer_types\":[\"full\",\"half\",\"full\",\"full\",\"full\",\"full\",\"full\",\"full\"]}",
+     {"indexer_types[1]", "half"}},
     {"qwen3_moe", "{\"mlp_only_layers\":[3]}", {"mlp_only_layers", "no layer"}},
     {"qwen3_moe", "{\"mlp_only_layers\":[-1]}", {"mlp_only_layers", "no layer"}},
     {"qwen3_moe", "{\"mlp_only_layers\":3}", {"mlp_only_layers", "list"}},
