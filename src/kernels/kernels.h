@@ -63,6 +63,10 @@ typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, 
 typedef void suan__matmul_tiles_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
                                   void *scratch);
 
+/* The same for two panels of one length that may lie anywhere, and one column: y[i] gets n_rows[i] rows. Memory that is read at two places at
+ * once comes faster than at one. */
+typedef void suan__matmul_pair_fn(float *const y[2], const void *const panels[2], const int n_rows[2], size_t k, const void *x);
+
 /* The same, starting at y's present values instead of +0 (f32 panels only): the exact path works through chunks of k. */
 typedef void suan__matmul_acc_fn(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows);
 
@@ -180,6 +184,7 @@ typedef struct suan__kernels {
 #undef SUAN__KERNEL_FIELD
     suan__matmul_fn *matmul[SUAN__DTYPE_END]; /* the types of SUAN__WEIGHT_MAP; NULL for others */
     suan__expand_fn *expand[SUAN__DTYPE_END]; /* the same types */
+    suan__matmul_pair_fn *matmul_pair[SUAN__DTYPE_END];   /* NULL where it gains nothing */
     suan__matmul_tiles_fn *matmul_tiles[SUAN__DTYPE_END]; /* NULL where the level has no unit for it */
     uint8_t tiles_from[SUAN__DTYPE_END];                  /* the number of columns from which matmul_tiles is the faster one */
 } suan__kernels;

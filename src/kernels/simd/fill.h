@@ -14,17 +14,18 @@ static void fill(suan__kernels *t) {
 #define ENTRY(field, type) t->field = ISA(field);
     SUAN__KERNEL_MAP(ENTRY)
 #undef ENTRY
-#define ENTRY(name, stem, block, bytes)           \
-    t->matmul[SUAN__##name] = ISA(matmul_##stem); \
-    t->expand[SUAN__##name] = ISA(expand_##stem);
-#define SIMD_QUANT_ENTRY ENTRY
+    fill_quant(t);
+#define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->expand[SUAN__##name] = ISA(expand_##stem);
     SIMD_QUANT_MAP
 #undef SIMD_QUANT_ENTRY
-    ENTRY(F32, f32, , )
-    ENTRY(F16, f16, , )
-    ENTRY(BF16, bf16, , )
-    ENTRY(F8_128, f8_128, , )
-    ENTRY(F8_32, f8_32, , )
+#define ENTRY(name, stem)                         \
+    t->matmul[SUAN__##name] = ISA(matmul_##stem); \
+    t->expand[SUAN__##name] = ISA(expand_##stem);
+    ENTRY(F32, f32)
+    ENTRY(F16, f16)
+    ENTRY(BF16, bf16)
+    ENTRY(F8_128, f8_128)
+    ENTRY(F8_32, f8_32)
 #undef ENTRY
 }
 

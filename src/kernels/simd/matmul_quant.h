@@ -33,15 +33,13 @@ VEC vf add_block(vf acc, vi isum, vf dw, vf da) {
     return vf_fma(vf_from_vi(isum), vf_mul(dw, da), acc);
 }
 
-/* Bytes ahead, measured with two threads on a processor of the Emerald Rapids kind: large blocks, whose parts are asked for between other
- * work, lose up to a fifth at 2048 where several columns make them slow; small ones lose a tenth at 1024. */
-#define PREFETCH_AHEAD(block_bytes) ((block_bytes) > 2048 ? 1280 : 2048)
-
-/* Asks for part i of n of the memory some blocks ahead. Large blocks do it piece by piece, between their sub-blocks: all at once there are
+/* Asks for part i of n of the memory `ahead` bytes on. Large blocks do it piece by piece, between their sub-blocks: all at once there are
  * more lines than a core can wait for. */
+VEC void prefetch_part_at(const uint8_t *p, size_t block_bytes, size_t i, size_t n, size_t ahead) {
+    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64) QUANT_PREFETCH(p + ahead + at);
+}
 VEC void prefetch_part(const uint8_t *p, size_t block_bytes, size_t i, size_t n) {
-    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64)
-        vec_prefetch(p + PREFETCH_AHEAD(block_bytes) + at);
+    prefetch_part_at(p, block_bytes, i, n, QUANT_AHEAD(block_bytes));
 }
 
 /* ---- types with blocks of 32 */
@@ -250,6 +248,38 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
     }
 }
 
+#ifdef QUANT_PAIRS
+/* Two panels of blocks of 32 in turn, block by block, one column. Larger blocks gain nothing from it. */
+VEC void quant_pair(float *const y[2], const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8, size_t block_bytes,
+                    block_fn *add) {
+    const uint8_t *p[2] = {panels[0], panels[1]};
+    cols x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), 0};
+    vf acc[2][SUAN__PANEL / VL][QUANT_COLS];
+    int n_groups = SUAN__PANEL / VL;
+    if (n_groups > 1) __asm__("" : "+r"(n_groups));
+    for (int g = 0; g < SUAN__PANEL / VL; g++) acc[0][g][0] = acc[1][g][0] = vf_zero();
+    for (size_t b = 0; b < k / 32; b++) {
+        __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; i++) {
+            prefetch_part_at(p[i], block_bytes, 0, 1, QUANT_PAIRS);
+            for (int g = 0; g < n_groups; g++) add(p[i], g * VL, &x, acc[i][g], 1);
+            p[i] += block_bytes;
+        }
+        x.q += 32;
+        x.d += 4;
+        x.sum += 2;
+    }
+    for (int i = 0; i < 2; i++) store_columns(y[i], 0, acc[i], 1, n_rows[i]);
+}
+#define PAIR(name, stem, bytes, bits, offset, min)                                                                               \
+    static void ISA(pair_##stem)(float *const y[2], const void *const panels[2], const int n_rows[2], size_t k, const void *x) { \
+        quant_pair(y, panels, n_rows, k, x, (size_t)(bytes)*SUAN__PANEL, block_##stem);                                          \
+    }
+SIMD_QUANT_32_MAP(PAIR)
+#undef PAIR
+#endif
+
 #ifdef MANY_COLS
 /* Many columns go another way, four at least; what is left over of the fours comes behind. */
 #define MANY(call)                   \
@@ -298,5 +328,17 @@ SIMD_QUANT_32_MAP(SIMD_MATMUL_32)
 SIMD_QUANT_256_MAP(SIMD_MATMUL_256)
 #undef SIMD_MATMUL_32
 #undef SIMD_MATMUL_256
+
+/* The level's entries of the table. */
+static void fill_quant(suan__kernels *t) {
+#define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul[SUAN__##name] = ISA(matmul_##stem);
+    SIMD_QUANT_MAP
+#undef SIMD_QUANT_ENTRY
+#ifdef QUANT_PAIRS
+#define PAIR(name, stem, bytes, bits, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
+    SIMD_QUANT_32_MAP(PAIR)
+#undef PAIR
+#endif
+}
 
 #endif

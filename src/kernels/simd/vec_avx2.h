@@ -28,6 +28,11 @@
 #define PV_C 6
 #define PV_VECTORS(c) ((c) == 1 ? 8 : (c) == 2 ? 4 : 2)
 
+/* See vec_avx512.h. */
+#define QUANT_PREFETCH(p) vec_prefetch_far(p)
+#define QUANT_AHEAD(block_bytes) 16384
+#define QUANT_PAIRS 4096
+
 typedef __m256 vf;
 typedef __m256i vi;
 typedef __m256i vm; /* all bits of a lane or none */

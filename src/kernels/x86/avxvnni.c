@@ -6,7 +6,5 @@
 
 void suan__kernels_overlay_avxvnni(suan__kernels *t) {
     t->name = "avxvnni";
-#define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul[SUAN__##name] = ISA(matmul_##stem);
-    SIMD_QUANT_MAP
-#undef SIMD_QUANT_ENTRY
+    fill_quant(t);
 }

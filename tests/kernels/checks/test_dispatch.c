@@ -75,6 +75,17 @@ static void look_for_tiles(const suan__kernels *t) {
     }
 }
 
+/* On x86 every type of integers in blocks of 32 has a product of pairs, each level of vectors its own. */
+static void look_for_pairs(const suan__kernels *t, const suan__kernels *below) {
+    bool vectors = strncmp(t->name, "avx", 3) == 0, tiles = strcmp(t->name, "amx") == 0;
+    for (int type = 0; type < SUAN__DTYPE_END; type++) {
+        bool integers = t->matmul[type] && suan__activation_block(type) == 32, own = t->matmul_pair[type] != below->matmul_pair[type];
+        if ((t->matmul_pair[type] != NULL) == ((vectors || tiles) && integers) && own == (vectors && integers)) continue;
+        printf("%s: product of pairs of type %d: %s\n", t->name, type, own ? "its own" : "none of its own");
+        n_bad++;
+    }
+}
+
 int main(void) {
     const char *const *levels = suan__kernels_levels();
     const suan__kernels *c, *t, *below;
@@ -89,6 +100,7 @@ int main(void) {
         if (suan__kernels_get(&t, levels[i], &err) != SUAN_OK || suan__kernels_get(&below, levels[i + 1], &err) != SUAN_OK) return 1;
         compare(t, c, below);
         look_for_tiles(t);
+        look_for_pairs(t, below);
     }
     if (suan__kernels_get(&t, NULL, &err) != SUAN_OK || strcmp(t->name, levels[0]) != 0) n_bad++;
     if (suan__kernels_get(&t, "mmx", &err) == SUAN_OK || t) {
