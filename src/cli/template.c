@@ -210,7 +210,6 @@ const cli_command cli_command_template = {
     .summary = "Prints the prompt that a chat template makes of a request, and nothing else",
     .details =
         "The request is a JSON object: messages, tools, add_generation_prompt, ... With a MODEL its special tokens (bos_token, ...) are\n"
-        "set unless the request sets them. With --answer a message is printed, as JSON: reasoning_content, content, tool_calls. Which "
-        "syntax\n"
-        "the model uses is read from the template; --input, if it is there, tells whether the prompt opened the reasoning, and the tools.",
+        "set unless the request sets them. With --answer a message is printed, as JSON: reasoning_content, content, tool_calls. The\n"
+        "template tells the syntax of the model; --input, if it is there, whether the prompt opened the reasoning, and the tools.",
     .main = template_main};

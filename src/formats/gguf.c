@@ -203,6 +203,11 @@ static suan_status read_alignment(reader *r, suan__gguf *g) {
     return SUAN_OK;
 }
 
+/* Panels are made of ggml's types, and of those that quantised checkpoints become. */
+static bool has_panels(uint32_t type) {
+    return (type < 256 || type >= SUAN__F8_128) && suan__dtype_get(type);
+}
+
 static suan_status check_type(reader *r, const char *name, uint32_t type) {
     const char *why = "no type that is known here";
     if (type < 256 && suan__dtype_get(type)) return SUAN_OK;
@@ -233,7 +238,7 @@ static suan_status read_tensor(reader *r, suan__tensor *t, suan__arena *arena, u
         if (t->ne[d] == 0) return BAD(r, "%s: dimension %d of tensor %s is 0", r->path, d, t->name);
     }
     SUAN_TRY(take_u32(r, "the type of a tensor", &type));
-    t->is_packed = type >= SUAN__PACKED_TYPE && suan__dtype_get(type - SUAN__PACKED_TYPE);
+    t->is_packed = type >= SUAN__PACKED_TYPE && has_panels(type - SUAN__PACKED_TYPE);
     if (t->is_packed)
         type -= SUAN__PACKED_TYPE;
     else

@@ -30,10 +30,11 @@ ok "the example builds with pkg-config" shared
 ok "the example runs" env LD_LIBRARY_PATH="$lib" "$tmp/example" "$root"/usr/local/share/suan/models/seed "Tell me a story about a fox."
 cp "$tmp/log" "$tmp/written"
 ok "and writes something" test -s "$tmp/written"
+hwloc=$(pkg-config --static --libs-only-l suan | tr ' ' '\n' | grep -x -e -lhwloc)
 static() {
     # The libraries that libsuan.a needs are the system's, so they are named without the folder of this installation.
     # shellcheck disable=SC2046
-    gcc -std=c17 -o "$tmp/example-static" "$TOP/examples/generate.c" -I"$root/usr/local/include" "$lib/libsuan.a" -ljansson -lm -pthread
+    gcc -std=c17 -o "$tmp/example-static" "$TOP/examples/generate.c" -I"$root/usr/local/include" "$lib/libsuan.a" $hwloc -ljansson -lm -pthread
 }
 ok "the example builds with the static library" static
 ok "and runs" "$tmp/example-static" "$root"/usr/local/share/suan/models/seed "Hello"

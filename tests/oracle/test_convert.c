@@ -46,6 +46,11 @@ static void check_logits(const fixture *f, const char *path, const rows *want, c
     test_free(got.data);
 }
 
+/* Checkpoints of codes and scales: their weights are no BF16 values, and the other converter's files hold them in types of its own choice. */
+static bool is_quantised(const char *name) {
+    return strstr(name, "-fp8") || strstr(name, "-int4");
+}
+
 /* Types that hold the weights exactly: as stored, F32 and BF16 (the cases' weights are BF16 values). */
 static void test_convert_directory_keeps_the_logits(void **state) {
     (void)state;
@@ -61,7 +66,7 @@ static void test_convert_directory_keeps_the_logits(void **state) {
             continue;
         }
         rows want = logits(f.dir, &f.prompts[0], f.n_vocab);
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < (is_quantised(f.name) ? 2 : 3); k++) {
             char out[PATH_MAX];
             snprintf(out, sizeof out, "%s", scratch_path(&s, "model.gguf"));
             convert(f.dir, out, types[k], false);
@@ -173,6 +178,7 @@ static void test_convert_directory_equals_the_other_converter(void **state) {
     scratch_make(&s);
     for (int i = 0; i < FIXTURE_CASES; i++) {
         fixture f;
+        if (is_quantised(fixture_cases[i])) continue;
         suan__checkpoint *ours, *theirs;
         suan_error err;
         char out[PATH_MAX];
