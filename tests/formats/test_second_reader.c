@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "formats/checkpoint.h"
+#include "formats/native.h"
 #include "second_reader.h"
 
 static unsigned n_gguf, n_safetensors, n_tensors;
@@ -65,6 +66,19 @@ static void compare_gguf(const char *path) {
     n_gguf++;
 }
 
+/* The tensor as it lies in the file: some of a checkpoint's are made of several of those. */
+static const suan__tensor *find_stored(const suan__checkpoint *ck, const char *name) {
+    for (uint64_t i = 0; i < ck->n_tensors; i++) {
+        const suan__tensor *t = &ck->tensors[i];
+        if (!t->native && !t->view && strcmp(t->name, name) == 0) return t;
+        const suan__tensor *parts[] = {t->native ? &t->native->codes : NULL, t->native ? &t->native->scales : NULL,
+                                       t->native ? &t->native->shape : NULL};
+        for (int k = 0; k < 3; k++)
+            if (parts[k] && parts[k]->name && strcmp(parts[k]->name, name) == 0) return parts[k];
+    }
+    return NULL;
+}
+
 static void compare_directory(const char *dir) {
     char path[PATH_MAX];
     second_file f;
@@ -74,9 +88,11 @@ static void compare_directory(const char *dir) {
     second_read_safetensors(&f);
     if (suan__checkpoint_open(&ck, dir, &err) != SUAN_OK) fail_msg("%s", err.message);
     assert_int_equal(ck->n_files, 1);
-    assert_int_equal(ck->n_tensors, f.n_tensors);
+    uint64_t n_stored = 0;
+    for (uint64_t i = 0; i < ck->n_tensors; i++) n_stored += !ck->tensors[i].native && !ck->tensors[i].view;
+    assert_true(n_stored <= f.n_tensors);
     for (uint64_t i = 0; i < f.n_tensors; i++) {
-        const suan__tensor *a = suan__checkpoint_find(ck, f.tensors[i].name);
+        const suan__tensor *a = find_stored(ck, f.tensors[i].name);
         const second_tensor *b = &f.tensors[i];
         assert_non_null(a);
         assert_string_equal(suan__dtype_get(a->type)->name, b->dtype);
