@@ -24,6 +24,24 @@ void suan__panels_product(suan__worker *w, const suan__weight *weight, uint32_t 
     suan__add_bias(st, weight, slice, panel, n_panels, y, weight->n_rows, rows->n);
 }
 
+/* A panel of gate and the same of up together, for one token; false where there is no such product. */
+static bool paired_product(suan__worker *w, const suan__gated *g, uint32_t slice, uint32_t panel, const suan__rows *rows, float *gate,
+                           float *up) {
+    const suan__step *st = w->st;
+    const suan__weight *a = g->gate, *b = g->up;
+    int block = suan__weight_block(st, a), n = (int)(a->n_rows - panel * SUAN__PANEL);
+    suan__matmul_pair_fn *product = st->model->kernels->matmul_pair[a->type];
+    if (rows->n != 1 || !block || a->type != b->type || !product) return false;
+    if (n > SUAN__PANEL) n = SUAN__PANEL;
+    size_t first = (size_t)panel * SUAN__PANEL, at = panel * suan__panel_bytes(a->type, rows->k);
+    product((float *const[2]){gate + first, up + first},
+            (const void *const[2]){a->data + slice * a->slice_bytes + at, b->data + slice * b->slice_bytes + at}, (const int[2]){n, n},
+            rows->k, block == 32 ? rows->q8_32 : rows->q8_256);
+    suan__add_bias(st, a, slice, panel, 1, gate, a->n_rows, 1);
+    suan__add_bias(st, b, slice, panel, 1, up, b->n_rows, 1);
+    return true;
+}
+
 /* The unit that begins at `first`, n values wide, of rows [row0, row0 + n_rows). */
 static void finish_unit(suan__worker *w, const suan__gated *g, uint32_t first, uint32_t n, uint32_t row0, uint32_t n_rows) {
     uint32_t width = g->gate->n_rows;
@@ -35,8 +53,11 @@ static void finish_unit(suan__worker *w, const suan__gated *g, uint32_t first, u
 void suan__gated_panel(suan__worker *w, const suan__gated *g, uint32_t slice, uint32_t i_slice, uint32_t panel, const suan__rows *rows,
                        uint32_t row0) {
     uint32_t width = g->gate->n_rows, unit = panel / UNIT_PANELS, first = unit * UNIT, n = width - first < UNIT ? width - first : UNIT;
-    suan__panels_product(w, g->gate, slice, panel, 1, rows, g->g + (size_t)row0 * width);
-    suan__panels_product(w, g->up, slice, panel, 1, rows, g->u + (size_t)row0 * width);
+    float *gate = g->g + (size_t)row0 * width, *up = g->u + (size_t)row0 * width;
+    if (!paired_product(w, g, slice, panel, rows, gate, up)) {
+        suan__panels_product(w, g->gate, slice, panel, 1, rows, gate);
+        suan__panels_product(w, g->up, slice, panel, 1, rows, up);
+    }
     atomic_uchar *n_there = &g->units[(size_t)i_slice * suan__gated_units(width) + unit];
     uint32_t n_panels = (n + SUAN__PANEL - 1) / SUAN__PANEL;
     if (atomic_fetch_add_explicit(n_there, 1, memory_order_acq_rel) + 1u < n_panels) return;
