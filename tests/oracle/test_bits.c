@@ -198,6 +198,15 @@ static void expect_hashes(job *j) {
     }
 }
 
+/* The files of instruction sets are built without sanitizers: under those, the best level and C stand for all. */
+static bool is_tested(const char *const *levels, size_t l) {
+#ifdef SANITIZED
+    return l == 0 || !levels[l + 1];
+#else
+    return levels[l];
+#endif
+}
+
 static void check_file(const char *path, job j) {
     if (writing) {
         suan_model *model = open_model(path, "c", 1);
@@ -208,7 +217,7 @@ static void check_file(const char *path, job j) {
     expect_hashes(&j);
     const char *const *levels = suan__kernels_levels();
     for (size_t l = 0; levels[l]; l++) {
-        for (int t = 0; t < n_thread_counts; t++) {
+        for (int t = 0; t < n_thread_counts && is_tested(levels, l); t++) {
             suan_model *model = open_model(path, levels[l], thread_counts[t]);
             check_open_model(model, &j, l, t);
             suan_model_close(&model);
@@ -253,6 +262,7 @@ static void check_packed(scratch *s, const char *path, const job *expected) {
     expect_hashes(&j);
     const char *const *levels = suan__kernels_levels();
     for (size_t l = 0; levels[l]; l++) {
+        if (!is_tested(levels, l)) continue;
         int t = (int)(l % (size_t)n_thread_counts);
         suan_model *model = open_model(packed, levels[l], thread_counts[t]);
         check_open_model(model, &j, l, t);
