@@ -47,7 +47,10 @@ static void check_round(round_fn *round, size_t block, const double *codes, int 
         for (size_t at = 0; at < N; at += block) {
             size_t m = N - at < block ? N - at : block;
             double amax = floor;
-            for (size_t i = at; i < at + m; i++) amax = fmax(amax, fabs((double)x[i]));
+            for (size_t i = at; i < at + m; i++) {
+                double a = fabs((double)x[i]);
+                if (a > amax) amax = a;
+            }
             int e = -200;
             while (ldexp(greatest, e) < amax) e++;
             for (size_t i = at; i < at + m; i++) {
