@@ -7,8 +7,10 @@
 #define SUAN_H
 
 #include "suan/answer.h"
+#include "suan/batch.h"
 #include "suan/bench.h"
 #include "suan/convert.h"
+#include "suan/grammar.h"
 #include "suan/inspect.h"
 #include "suan/log.h"
 #include "suan/model.h"

@@ -1,0 +1,48 @@
+/* server.h: what the whole server shares: model, batch, configuration, counters. */
+#ifndef SUAN_SERVE_SERVER_H
+#define SUAN_SERVE_SERVER_H
+
+#include <stdatomic.h>
+
+#include "serve/exchange.h"
+
+typedef struct suan__ledger suan__ledger; /* ledger.h */
+
+/* suan serve's options; their defaults and ranges are in serve/config.c, documented in suan(1). */
+typedef struct suan__serve_config {
+    const char *host;               /* "127.0.0.1" */
+    int port;                       /* 8080; 0: any free one, which is printed */
+    const char *tls_cert, *tls_key; /* PEM files; NULL: none */
+    const char *keys_file;          /* name and SHA-256 of keys; NULL: none, where bound to loopback only */
+    const char *const *hosts;       /* further names that Host may have */
+    size_t n_hosts;
+    const char *const *origins; /* CORS; none: no other origin */
+    size_t n_origins;
+    const char *model_name;                              /* as clients name it: --alias, else the file's */
+    const char *ledger_file;                             /* NULL: none */
+    double price_prompt, price_completion, price_cached; /* of a million tokens; 0: none */
+    const char *currency;
+    bool log_prompts;
+    size_t max_body;
+    uint32_t max_connections, max_connections_per_address;
+    double header_seconds, body_seconds, idle_seconds, write_seconds, stop_seconds, max_seconds;
+    suan_sampling sampling; /* what a request has that says nothing */
+} suan__serve_config;
+
+struct suan__server {
+    suan__serve_config config;
+    suan_model *model;
+    suan_model_info info;
+    suan_batch *batch;
+    suan_answer_syntax syntax; /* of the model's template */
+    suan__ledger *ledger;      /* NULL: none */
+    int64_t started;           /* seconds since 1970: of the start, for `created` of the model */
+    atomic_bool stopping;
+    struct suan__metrics *metrics; /* metrics.h */
+    struct suan__http *http;       /* http.c's own */
+};
+
+/* Whether `name` is what clients call the model here: the configured name, the model's own, or either with ":latest". */
+bool suan__server_is_model(const suan__server *s, const char *name);
+
+#endif
