@@ -319,12 +319,30 @@ static uint64_t random_bits(const suan_sampling *p, uint32_t position) {
     return (uint64_t)out[1] << 32 | out[0];
 }
 
-static uint32_t draw(suan__sampler *s, const suan_sampling *p, const float *logits, const int32_t *seen, size_t n_seen, uint32_t position) {
+/* Takes out the tokens that the mask forbids: below every finite value, so the greatest is never one of them and their weight is 0, whatever
+ * bias and penalties made of them. False when none is left. */
+static bool apply_mask(suan__sampler *s, const uint32_t *mask) {
+    uint32_t any = 0;
+    for (uint32_t first = 0; first < s->n_vocab; first += 32) {
+        uint32_t n = s->n_vocab - first < 32 ? s->n_vocab - first : 32;
+        uint32_t all = n < 32 ? (1u << n) - 1 : UINT32_MAX, allowed = mask[first / 32] & all;
+        any |= allowed;
+        if (allowed == all) continue;
+        for (uint32_t i = 0; i < n; i++) {
+            if (!(allowed >> i & 1)) s->values[first + i] = -INFINITY;
+        }
+    }
+    return any != 0;
+}
+
+static int32_t draw(suan__sampler *s, const suan_sampling *p, const uint32_t *mask, const float *logits, const int32_t *seen, size_t n_seen,
+                    uint32_t position) {
     memcpy(s->values, logits, s->n_vocab * sizeof *logits);
     for (size_t i = 0; i < p->n_logit_bias; i++) s->values[p->logit_bias[i].id] += p->logit_bias[i].bias;
     apply_penalties(s, p, seen, n_seen);
+    if (mask && !apply_mask(s, mask)) return -1;
     uint32_t best = greatest(s->values, s->n_vocab);
-    if (p->temperature == 0.0f) return best;
+    if (p->temperature == 0.0f) return (int32_t)best;
     float max = s->values[best];
     /* The sum with +0 turns -0 (a difference that underflowed) into +0. */
     for (uint32_t i = 0; i < s->n_vocab; i++) {
@@ -337,15 +355,20 @@ static uint32_t draw(suan__sampler *s, const suan_sampling *p, const float *logi
     if (p->min_p > 0.0f) n = keep_min_p(s, n, p->min_p);
     uint64_t total = sum_weights(s->candidates, n);
     uint64_t target = (uint64_t)(((unsigned __int128)random_bits(p, position) * total) >> 64);
-    return (uint32_t)select_from(s, s->candidates, n, target).key;
+    return (int32_t)(uint32_t)select_from(s, s->candidates, n, target).key;
+}
+
+int32_t suan__sampler_draw_masked(suan__sampler *s, const suan_sampling *p, const uint32_t *mask, const float *logits, const int32_t *seen,
+                                  size_t n_seen, uint32_t position) {
+    uint64_t saved = suan__fp_enter();
+    int32_t id = draw(s, p, mask, logits, seen, n_seen, position);
+    suan__fp_leave(saved);
+    return id;
 }
 
 int32_t suan__sampler_draw(suan__sampler *s, const suan_sampling *p, const float *logits, const int32_t *seen, size_t n_seen,
                            uint32_t position) {
-    uint64_t saved = suan__fp_enter();
-    uint32_t id = draw(s, p, logits, seen, n_seen, position);
-    suan__fp_leave(saved);
-    return (int32_t)id;
+    return suan__sampler_draw_masked(s, p, NULL, logits, seen, n_seen, position);
 }
 
 /* ---- logprobs ---- */

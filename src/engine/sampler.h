@@ -6,6 +6,7 @@
  *   penalties      for each distinct id among the last penalty_last_n ids seen (count: how often it is there):
  *                  l = l < 0 ? l * repetition : l / repetition (infinities become the greatest finite value of their sign), then
  *                  l = l - presence, then l = l - count * frequency
+ *   mask           tokens that a grammar forbids are out: they count as tokens whose weight is 0
  *   temperature    0: the greatest l, the lowest id on ties. Otherwise z = (l - max) / temperature + 0
  *   order          z descending, then id ascending; "first" below means first in this order
  *   top-k          the first k
@@ -43,6 +44,10 @@ suan_status suan__sampling_check(const suan_sampling *sampling, uint32_t n_vocab
  * passed the check, logits [n_vocab] are finite. Allocates nothing. */
 int32_t suan__sampler_draw(suan__sampler *sampler, const suan_sampling *sampling, const float *logits, const int32_t *seen, size_t n_seen,
                            uint32_t position);
+/* The same among the tokens whose bit in the mask is 1 (id % 32 of word id / 32; (n_vocab + 31) / 32 words for the n_vocab of the sampler: rows of
+ * a model beyond its tokenizer's vocabulary have bits of 0). mask NULL: all. -1 when the mask allows none. Allocates nothing. */
+int32_t suan__sampler_draw_masked(suan__sampler *sampler, const suan_sampling *sampling, const uint32_t *mask, const float *logits,
+                                  const int32_t *seen, size_t n_seen, uint32_t position);
 /* Log-probabilities of the logits as they are: returned for id, and for the *n_top greatest into top (value descending, then id ascending;
  * *n_top is lowered when the vocabulary is smaller; NULL: none). logprob = (l - max) - log(sum of exp(l - max)), f32, the sum by rule 4 of
  * the contract: 64 partial sums over the ids, folded pairwise. Allocates nothing. */

@@ -460,6 +460,91 @@ static void test_sampler_create_out_of_memory_fails(void **state) {
     assert_int_equal(suan__sampler_create(&s, SUAN__SAMPLER_MAX_VOCAB + 1, &err), SUAN_ERANGE);
 }
 
+static bool is_allowed(const uint32_t *mask, int32_t id) {
+    return mask[id / 32] >> (id % 32) & 1;
+}
+
+/* A masked draw equals an ordinary one among the allowed tokens alone, renumbered. */
+static void test_sampler_masked_equals_draw_among_the_allowed(void **state) {
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        uint32_t n_vocab = 1 + random_u32() % 300, n_few = 0;
+        float logits[300], few[300];
+        int32_t ids[300], few_of[300], seen[50], seen_few[50];
+        uint32_t mask[10] = {0};
+        for (uint32_t i = 0; i < n_vocab; i++) {
+            logits[i] = (random_unit() - 0.5f) * 10.0f;
+            few_of[i] = -1;
+            if (random_u32() % 4 != 0 && i != n_vocab / 2) continue;
+            mask[i / 32] |= 1u << i % 32;
+            few_of[i] = (int32_t)n_few;
+            ids[n_few] = (int32_t)i;
+            few[n_few++] = logits[i];
+        }
+        for (int i = 0; i < 50; i++) {
+            seen[i] = (int32_t)(random_u32() % n_vocab);
+            seen_few[i] = few_of[seen[i]];
+        }
+        suan_logit_bias bias[2] = {{ids[0], 1.5f}, {(int32_t)(random_u32() % n_vocab), 20.0f}}, bias_few[2] = {{0, 1.5f}};
+        suan_sampling p;
+        suan_sampling_init(&p);
+        p.temperature = round % 4 ? 0.2f + random_unit() : 0.0f;
+        p.top_k = (int32_t)(random_u32() % 20);
+        p.top_p = 0.3f + 0.7f * random_unit();
+        p.min_p = round % 2 ? 0.05f : 0.0f;
+        p.typical_p = round % 5 ? 1.0f : 0.8f;
+        p.repetition_penalty = 1.0f + random_unit();
+        p.frequency_penalty = random_unit();
+        p.seed = (uint64_t)round;
+        p.logit_bias = bias;
+        p.n_logit_bias = 2;
+        suan__sampler *all, *part;
+        suan_error err;
+        assert_int_equal(suan__sampler_create(&all, n_vocab, &err), SUAN_OK);
+        assert_int_equal(suan__sampler_create(&part, n_few, &err), SUAN_OK);
+        int32_t id = suan__sampler_draw_masked(all, &p, mask, logits, seen, 50, 7);
+        bias_few[1] = (suan_logit_bias){few_of[bias[1].id], 20.0f};
+        p.logit_bias = bias_few;
+        p.n_logit_bias = bias_few[1].id >= 0 ? 2 : 1;
+        assert_true(is_allowed(mask, id));
+        assert_int_equal(id, ids[suan__sampler_draw(part, &p, few, seen_few, 50, 7)]);
+        suan__sampler_free(all);
+        suan__sampler_free(part);
+    }
+}
+
+static void test_sampler_mask_edges(void **state) {
+    (void)state;
+    suan__sampler *s;
+    suan_error err;
+    suan_sampling p;
+    float logits[70], top_logprob;
+    uint32_t none[3] = {0}, all[3] = {UINT32_MAX, UINT32_MAX, UINT32_MAX}, one[3] = {0, 0, 1u << 5};
+    uint32_t beyond[3] = {0, 0, ~((1u << 6) - 1)}; /* bits behind the vocabulary allow nothing */
+    for (int i = 0; i < 70; i++) logits[i] = i == 69 ? -3.0e38f : (float)i;
+    assert_int_equal(suan__sampler_create(&s, 70, &err), SUAN_OK);
+    suan_sampling_init(&p);
+    for (int hot = 0; hot < 2; hot++) {
+        p.temperature = (float)hot;
+        p.top_k = hot * 3;
+        assert_int_equal(suan__sampler_draw_masked(s, &p, none, logits, NULL, 0, 1), -1);
+        assert_int_equal(suan__sampler_draw_masked(s, &p, beyond, logits, NULL, 0, 1), -1);
+        assert_int_equal(suan__sampler_draw_masked(s, &p, one, logits, NULL, 0, 1), 69); /* the least of all, and the only one */
+        assert_int_equal(suan__sampler_draw_masked(s, &p, all, logits, NULL, 0, 1), suan__sampler_draw(s, &p, logits, NULL, 0, 1));
+        assert_int_equal(suan__sampler_draw_masked(s, &p, NULL, logits, NULL, 0, 1), suan__sampler_draw(s, &p, logits, NULL, 0, 1));
+    }
+    /* A bias or a penalty does not bring back what the mask took. */
+    suan_logit_bias bias = {3, 1e6f};
+    p.logit_bias = &bias;
+    p.n_logit_bias = 1;
+    p.repetition_penalty = 1e-30f;
+    int32_t seen[] = {4};
+    assert_int_equal(suan__sampler_draw_masked(s, &p, one, logits, seen, 1, 1), 69);
+    top_logprob = suan__sampler_logprobs(s, logits, 68, NULL, NULL);
+    assert_true(top_logprob > -0.5f && top_logprob < 0.0f);
+    suan__sampler_free(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sampler_random_equals_slow_chain),
@@ -470,6 +555,8 @@ int main(void) {
         cmocka_unit_test(test_sampler_draws_follow_softmax),
         cmocka_unit_test(test_sampler_large_vocabulary_is_linear),
         cmocka_unit_test(test_sampler_logprobs_equal_log_softmax),
+        cmocka_unit_test(test_sampler_masked_equals_draw_among_the_allowed),
+        cmocka_unit_test(test_sampler_mask_edges),
         cmocka_unit_test(test_sampling_check_names_the_field),
         cmocka_unit_test(test_sampler_create_out_of_memory_fails),
     };
