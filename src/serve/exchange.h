@@ -106,7 +106,7 @@ json_t *suan__exchange_json(suan__exchange *x, suan__problem *problem);
 
 /* ---- the reply: once, whole or as a stream; any thread ---- */
 
-/* Before the reply begins. name and value are copied; a value with control characters is refused (left out). */
+/* Before the reply begins. name and value are copied; a value with control characters is refused (left out). A name that was set before gets the new value. */
 void suan__reply_header(suan__exchange *x, const char *name, const char *value);
 /* text is copied. */
 void suan__reply(suan__exchange *x, int status, const char *content_type, const void *text, size_t n);
@@ -129,6 +129,11 @@ bool suan__reply_has_begun(const suan__exchange *x);
 /* The client has gone: fn is called once, on any thread, at once if it has gone already; from then on what is written goes nowhere. slow(ctx, true): the client reads so slowly that
  * the buffer is full: make no more until slow(ctx, false). Either may be NULL. */
 void suan__exchange_watch(suan__exchange *x, void (*gone)(void *ctx), void (*slow)(void *ctx, bool is_full), void *ctx);
+
+/* p goes with the exchange: fn frees it then (the last kept first). false: out of memory, and fn was called at once. kept: the first that was kept with this fn, NULL: none. Not while
+ * another thread does either. */
+bool suan__exchange_keep(suan__exchange *x, void *p, void (*fn)(void *p));
+void *suan__exchange_kept(const suan__exchange *x, void (*fn)(void *p));
 
 suan__exchange *suan__exchange_ref(suan__exchange *x);
 void suan__exchange_free(suan__exchange *x); /* gives a reference back */
