@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/energy.h"
 #include "model/cost.h"
@@ -72,12 +71,6 @@ typedef struct bench {
     uint64_t steps, experts; /* of counted repetitions; experts: see suan__step_experts_read */
 } bench;
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static bool is_cancelled(const bench *b) {
     return b->o->cancelled && b->o->cancelled(b->o->ctx);
 }
@@ -98,12 +91,12 @@ static suan_status repeat(bench *b, uint32_t n, double *taken, suan_error *err) 
     bool is_prompt = b->test.kind == SUAN_BENCH_PREFILL;
     uint32_t a_feed = is_prompt ? n : b->test.batch;
     SUAN_TRY(suan_session_rewind(b->session, b->test.depth, err));
-    double begin = seconds();
+    double begin = suan__seconds();
     for (uint32_t at = 0; at < n; at += a_feed) {
         SUAN_CHECK(!is_cancelled(b), SUAN_STOPPED, "stopped by the caller");
         SUAN_TRY(suan_session_feed(b->session, b->ids + at, n - at < a_feed ? n - at : a_feed, err));
     }
-    *taken = seconds() - begin;
+    *taken = suan__seconds() - begin;
     return SUAN_OK;
 }
 

@@ -2,7 +2,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine/bench.h"
@@ -13,12 +12,6 @@
 #define READ_GRAIN 4096 /* bytes: parts of threads begin at multiples */
 #define ARITHMETIC_SECONDS 0.04
 #define READ_PASSES 2 /* of each pattern; the best one counts */
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- arithmetic ---- */
 
@@ -34,11 +27,11 @@ static void arithmetic_thread(void *ctx, int i_thread, int n_threads) {
     arithmetic *a = ctx;
     a->fn(); /* wakes the wide units */
     suan__pool_barrier(a->pool);
-    double begin = seconds(), end = begin;
+    double begin = suan__seconds(), end = begin;
     uint64_t ops = 0;
     while (end - begin < a->least_seconds && !(i_thread > 0 && atomic_load(&a->is_over))) {
         ops += a->fn();
-        end = seconds();
+        end = suan__seconds();
     }
     if (i_thread == 0) atomic_store(&a->is_over, true);
     double rate = end > begin ? (double)ops / (end - begin) : 0;
@@ -86,13 +79,13 @@ double suan__read_rate(suan__pool *pool, const char *level, const unsigned char 
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0] * READ_PASSES; i++) {
         r.streams = patterns[i / READ_PASSES].streams;
         r.ahead = patterns[i / READ_PASSES].ahead;
-        double begin = seconds();
+        double begin = suan__seconds();
         size_t passes = 0;
         do { /* small buffers several times, so that starting the threads counts little */
             suan__pool_run(pool, reading_thread, &r);
             passes++;
-        } while (seconds() - begin < 0.005);
-        double rate = (double)n * (double)passes / (seconds() - begin);
+        } while (suan__seconds() - begin < 0.005);
+        double rate = (double)n * (double)passes / (suan__seconds() - begin);
         if (rate > best) best = rate;
     }
     return best;
@@ -151,7 +144,7 @@ static void name_processor(char name[80]) {
 }
 
 suan_status suan_bench_measure_limits(suan_bench_limits *limits, suan_model *model, suan_error *err) {
-    double begin = seconds();
+    double begin = suan__seconds();
     SUAN_CHECK(limits && model, SUAN_EINVAL, "limits or model is NULL");
     const suan__peaks *peaks = suan__peaks_get(model->graph->kernels->name);
     *limits = (suan_bench_limits){.int8_instruction = peaks->int8_name, .vector_instruction = peaks->vector_name};
@@ -160,6 +153,6 @@ suan_status suan_bench_measure_limits(suan_bench_limits *limits, suan_model *mod
     limits->vector_ops_per_second = arithmetic_rate(model->pool, peaks->vector);
     limits->f32_ops_per_second = arithmetic_rate(model->pool, peaks->f32);
     SUAN_TRY(measure_reading(limits, model, err));
-    limits->seconds = seconds() - begin;
+    limits->seconds = suan__seconds() - begin;
     return SUAN_OK;
 }

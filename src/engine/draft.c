@@ -2,17 +2,10 @@
 #include "engine/draft.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "engine/engine.h"
 #include "engine/sampler.h"
 #include "model/compress.h"
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- made and freed ---- */
 
@@ -216,9 +209,9 @@ static uint32_t cut_at_end(const suan_session *s, uint32_t n) {
 }
 
 static suan_status feed_plain(suan_session *s, int32_t id, suan_error *err) {
-    double begin = seconds();
+    double begin = suan__seconds();
     SUAN_TRY(suan__session_feed(s, &id, 1, err));
-    suan__pace_step(&s->draft.pace, 1, seconds() - begin);
+    suan__pace_step(&s->draft.pace, 1, suan__seconds() - begin);
     return SUAN_OK;
 }
 
@@ -226,7 +219,7 @@ static suan_status feed_plain(suan_session *s, int32_t id, suan_error *err) {
 static suan_status feed_checked(suan_session *s, int32_t id, uint32_t n, suan_error *err) {
     suan__draft *d = &s->draft;
     suan_error why = {0};
-    double begin = seconds();
+    double begin = suan__seconds();
     suan_status status = suan__session_try(s, n + 1, &why);
     if (status != SUAN_OK) suan__past_rewind(&s->kv, &s->model->graph->hp, s->position);
     if (status != SUAN_OK && status != SUAN_STOPPED) return feed_plain(s, id, err);
@@ -234,7 +227,7 @@ static suan_status feed_checked(suan_session *s, int32_t id, uint32_t n, suan_er
         if (err) *err = why;
         return status;
     }
-    suan__pace_step(&d->pace, n + 1, seconds() - begin);
+    suan__pace_step(&d->pace, n + 1, suan__seconds() - begin);
     d->n_rows = n + 1;
     d->n_taken = 0;
     d->n_drafted += n;
@@ -251,10 +244,10 @@ suan_status suan__draft_feed(suan_session *s, const suan_sampling *sampling, boo
     d->has_missed = false;
     uint32_t most = s->position < s->n_ctx ? most_guesses(s, n_left) : 0, n = suan__pace_choose(&d->pace, most);
     if (n > 0) {
-        double begin = seconds();
+        double begin = suan__seconds();
         s->ids[s->position] = id;
         n = suan__draft_guess(d, s, sampling, n);
-        suan__pace_guesses(&d->pace, n, seconds() - begin);
+        suan__pace_guesses(&d->pace, n, suan__seconds() - begin);
     }
     if (n > 0 && !ignore_eos) n = cut_at_end(s, n);
     return n > 0 ? feed_checked(s, id, n, err) : feed_plain(s, id, err);

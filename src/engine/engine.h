@@ -31,6 +31,14 @@ struct suan_model {
     uint64_t memory_bytes; /* what the options allow; 0: no limit of theirs */
 };
 
+#define SUAN__MAX_TOP 256 /* most probable tokens that are reported with one */
+
+/* The numeric profile as one string. */
+#define SUAN__PROFILE_TEXT 64
+void suan__profile_text(char text[SUAN__PROFILE_TEXT], bool exact, const suan__kv *kv);
+/* Seconds of the clock that only goes on. */
+double suan__seconds(void);
+
 struct suan_session {
     suan_model *model;
     suan__kv kv;
@@ -45,7 +53,7 @@ struct suan_session {
     void *on_logits_ctx;
     suan_progress_fn *on_progress;
     void *on_progress_ctx;
-    char profile[64];
+    char profile[SUAN__PROFILE_TEXT];
     struct suan__sampler *sampler; /* buffers of generate, made once */
 };
 

@@ -1,6 +1,7 @@
 /* session.c: one sequence: its cache, its ids, feeding and rewinding. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/engine.h"
 #include "engine/sampler.h"
@@ -15,6 +16,17 @@ suan__dtype suan__kv_dtype(suan_kv_type kv) {
 
 uint32_t suan__session_chunk(uint32_t asked) {
     return asked == 0 ? DEFAULT_CHUNK : asked;
+}
+
+void suan__profile_text(char text[SUAN__PROFILE_TEXT], bool exact, const suan__kv *kv) {
+    snprintf(text, SUAN__PROFILE_TEXT, "suan-1 act=%s kv=%s round=%s", exact ? "exact" : "q8", suan__kv_type_name(kv->type),
+             kv->rounding ? "published" : "none");
+}
+
+double suan__seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* The greatest context whose cache fits into `have` bytes, at most `most`. */
@@ -99,8 +111,7 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     s->ids = suan__calloc(s->n_ctx, sizeof *s->ids);
     SUAN_CHECK_GOTO(s->ids, SUAN_ENOMEM, "out of memory for the ids of %u positions", s->n_ctx);
     SUAN_TRY_GOTO(suan__draft_create(&s->draft, s, o, err));
-    snprintf(s->profile, sizeof s->profile, "suan-1 act=%s kv=%s round=%s", s->exact ? "exact" : "q8", suan__kv_type_name(s->kv.type),
-             s->kv.rounding ? "published" : "none");
+    suan__profile_text(s->profile, s->exact, &s->kv);
     *session = s;
     return SUAN_OK;
 fail:
