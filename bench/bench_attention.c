@@ -92,6 +92,7 @@ static void measure_peaks(bench *b) {
 
 typedef struct pass {
     suan__step *st;
+    suan__kv *kv;
     uint32_t n_layer;
 } pass;
 
@@ -111,8 +112,8 @@ static void run_pass(void *ctx, int i_thread, int n_threads) {
 
 static double time_pass(const bench *b, pass *p, uint32_t n_tokens, uint32_t pos0) {
     double best = 1e9, end = now() + b->seconds;
-    p->st->n_tokens = n_tokens;
-    p->st->pos0 = pos0;
+    suan__segment all = {.kv = p->kv, .n_tokens = n_tokens, .pos0 = pos0};
+    suan__step_begin(p->st, &all, 1, true);
     for (int i = 0; i < 3 || now() < end; i++) {
         suan__reset_tiles(p->st);
         double t = now();
@@ -131,20 +132,18 @@ static void random_floats(float *x, size_t n, uint32_t seed) {
     }
 }
 
-/* One block of random positions, copied to all the others. */
+/* One layer of random positions, copied to all the others. */
 static void fill_cache(const bench *b, suan__kv *kv, const suan__hparams *hp) {
-    size_t block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, hp->head_dim);
     float x[1024];
-    unsigned char *scratch = suan__pages_alloc(suan__kv_scratch_bytes(hp->head_dim)), *v = kv->v ? kv->v : kv->k;
+    unsigned char *scratch = suan__pages_alloc(suan__kv_scratch_bytes(hp->head_dim)), *page = kv->pages[0];
     if (!scratch) exit(1);
-    for (uint32_t i = 0; i < SUAN__ATTN_BLOCK; i++) {
-        random_floats(x, hp->head_dim, i);
-        if (kv->v) suan__kv_store_column(b->kernels, kv->type, kv->k, i, x, hp->head_dim, scratch);
-        suan__kv_store_row(b->kernels, kv->type, v, i, x, hp->head_dim, scratch);
-    }
-    size_t all = kv->v ? (size_t)(kv->v - kv->k) : kv->bytes;
-    for (size_t at = block; at < all; at += block) memcpy(kv->k + at, kv->k, block);
-    for (size_t at = block; kv->v && at < all; at += block) memcpy(kv->v + at, kv->v, block);
+    for (uint32_t i = 0; i < SUAN__ATTN_BLOCK; i++)
+        for (uint32_t h = 0; h < hp->n_head_kv; h++) {
+            random_floats(x, hp->head_dim, i);
+            if (!hp->kv_lora) suan__kv_store_column(b->kernels, kv->type, page + suan__kv_k_at(kv, 0, h), i, x, hp->head_dim, scratch);
+            suan__kv_store_row(b->kernels, kv->type, page + (hp->kv_lora ? 0 : suan__kv_v_at(kv, 0, h)), i, x, hp->head_dim, scratch);
+        }
+    for (size_t at = kv->layer_bytes; at < kv->bytes; at += kv->layer_bytes) memcpy(kv->memory + at, page, kv->layer_bytes);
     suan__pages_free(scratch, suan__kv_scratch_bytes(hp->head_dim));
 }
 
@@ -176,9 +175,7 @@ static void run_shape(bench *b, const shape *s, suan__dtype type) {
     size_t width = s->kv_lora ? s->nope + hp.rope : s->head_dim;
     random_floats(st->q, (size_t)PREFILL * s->n_head * width, 7);
     if (s->kv_lora) random_floats(st->latent_q, (size_t)PREFILL * s->n_head * s->kv_lora, 8);
-    st->kv = &kv;
-    st->exact = true;
-    pass p = {st, hp.n_layer};
+    pass p = {st, &kv, hp.n_layer};
     double macs = (double)s->n_head * (s->kv_lora ? s->head_dim + s->kv_lora : 2 * s->head_dim); /* for one token and one position */
     double t = time_pass(b, &p, 1, b->depth - 1), gbs = (double)layer / t * 1e-9, gflops = 2 * macs * b->depth / t * 1e-9;
     printf("%-17s %-5s decode at %u: %8.1f us/layer %6.2f GB/s %4.0f%% of read %7.1f GFLOP/s %4.0f%% of fma\n", s->name,

@@ -6,28 +6,26 @@
 
 #define ASK_BYTES 16384
 
-void suan__attend_scores(suan__worker *w, const suan__attn_source *src, float *s, uint32_t n, uint32_t block, uint32_t n_pos) {
+void suan__attend_scores(suan__worker *w, const suan__attn_source *src, const void *k, float *s, uint32_t n, uint32_t n_pos) {
     const suan__step *st = w->st;
     const suan__kernels *kn = st->model->kernels;
     const suan__thread_scratch *sc = w->scratch;
-    const void *k = src->k + block * src->k_block_bytes;
     float scale = st->model->hp.attn_scale;
     size_t d = (size_t)src->d;
-    if (st->kv->type == SUAN__Q8_0 && src->ldk)
+    if (st->kv_type == SUAN__Q8_0 && src->ldk)
         kn->attn_qk_rows_q8(s, SUAN__ATTN_BLOCK, sc->q_panels, (int)n, src->d, k, src->ldk, (int)n_pos, scale);
-    else if (st->kv->type == SUAN__Q8_0)
+    else if (st->kv_type == SUAN__Q8_0)
         kn->attn_qk_q8(s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale);
     else if (src->ldk)
-        (st->kv->type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q, suan__attn_ld(n), (int)n,
-                                                                                  src->d, k, src->ldk, (int)n_pos, scale);
+        (st->kv_type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q, suan__attn_ld(n), (int)n,
+                                                                                 src->d, k, src->ldk, (int)n_pos, scale);
     else
-        (st->kv->type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos,
-                                                                        scale);
+        (st->kv_type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos, scale);
 }
 
 suan__attn_pv_fn *suan__attend_values(const suan__worker *w) {
     const suan__kernels *kn = w->st->model->kernels;
-    suan__dtype type = w->st->kv->type;
+    suan__dtype type = w->st->kv_type;
     return type == SUAN__F32 ? kn->attn_pv_f32 : type == SUAN__F16 ? kn->attn_pv_f16 : kn->attn_pv_q8;
 }
 
@@ -69,11 +67,11 @@ static void ask_for(const unsigned char *p, size_t bytes) {
 static void attend_block(suan__worker *w, const suan__attn_source *src, const rows *r, uint32_t t0, uint32_t block, const results *to) {
     const suan__kernels *kn = w->st->model->kernels;
     suan__attn_pv_fn *pv = suan__attend_values(w);
-    const unsigned char *v = src->v + block * src->v_block_bytes;
+    const unsigned char *page = src->pages[block], *v = page + src->v_at;
     const float *s = w->scratch->s;
     size_t H = r->n_head;
-    suan__attend_scores(w, src, w->scratch->s, r->n_tokens * r->n_head, block, n_seen(r, r->n_tokens - 1, block));
-    if (!src->ldk) ask_for(v, src->v_block_bytes);
+    suan__attend_scores(w, src, page + src->k_at, w->scratch->s, r->n_tokens * r->n_head, n_seen(r, r->n_tokens - 1, block));
+    if (!src->ldk) ask_for(v, src->block_bytes);
     for (uint32_t t = t0; t < r->n_tokens; t++)
         for (size_t i = t * H; i < (t + 1) * H; i++) {
             mask_before(r, t, block, w->scratch->s + i * SUAN__ATTN_BLOCK);
@@ -136,7 +134,7 @@ void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_toke
 
 bool suan__attention_splits(const suan__worker *w, uint32_t n_tiles, uint32_t window) {
     uint32_t blocks = suan__attention_blocks(w->st);
-    if (window && window <= w->st->pos0) return false; /* few blocks */
+    if (window && window <= w->st->last_pos) return false; /* few blocks */
     return w->st->n_tokens == 1 && w->n_threads > 1 && blocks > 1 && blocks <= w->st->split_blocks && n_tiles < 4 * (uint32_t)w->n_threads;
 }
 
@@ -144,7 +142,7 @@ void suan__attend_split(suan__worker *w, const suan__attn_source *src, uint32_t 
     suan__step *st = w->st;
     size_t at = (size_t)h0 * st->split_blocks + block, dv = (size_t)src->dv;
     results to = {st->split_o + at * dv, st->split_m + at, st->split_sum + at, st->split_blocks * dv, st->split_blocks};
-    attend_block(w, src, &(rows){1, n, st->pos0, 0}, 0, block, &to);
+    attend_block(w, src, &(rows){1, n, st->last_pos, 0}, 0, block, &to);
 }
 
 void suan__attend_merge(suan__worker *w, uint32_t h, float *o, int dv, const float *sink) {

@@ -86,7 +86,7 @@ static void copy_mark(suan__kv *kv, const suan__hparams *hp, uint32_t i_mark, bo
         for (uint32_t k = 0; k < n; k++) {
             uint32_t slot = suan__past_slot(past, pos - n + k), to = restore ? slot : k, from = restore ? k : slot;
             suan__kv_copy_row(kv->type, (restore ? p->ring : mark) + to / SUAN__ATTN_BLOCK * block, to % SUAN__ATTN_BLOCK,
-                              restore ? mark : p->ring, from, hp->head_dim);
+                              (restore ? mark : p->ring) + from / SUAN__ATTN_BLOCK * block, from % SUAN__ATTN_BLOCK, hp->head_dim);
         }
         if (ratio != SUAN__OVERLAP) continue;
         float *kept = (float *)(void *)(mark + blocks_bytes(kv->type, hp->window, hp->head_dim));
@@ -127,9 +127,10 @@ void suan__past_end(suan__kv *kv, const suan__hparams *hp, uint32_t pos0, uint32
 
 /* ---- rows ---- */
 
-void suan__compress_input(const suan__step *st, const suan__layer *l, uint32_t i_layer, uint32_t pos, const float *kv_gate, bool index) {
+void suan__compress_input(const suan__step *st, const suan__layer *l, uint32_t i_layer, uint32_t t, const float *kv_gate, bool index) {
     const suan__hparams *hp = &st->model->hp;
-    const suan__past *past = st->kv->past;
+    const suan__past *past = st->tokens[t].kv->past;
+    uint32_t pos = st->tokens[t].pos;
     uint32_t ratio = hp->layer_ratio[i_layer], w = suan__compress_width(ratio, index ? hp->index_dim : hp->head_dim);
     const suan__past_layer *p = &past->layers[i_layer];
     float *to = (index ? p->index_inputs : p->inputs) + (size_t)suan__past_slot(past, pos) * 2 * w;
@@ -168,14 +169,13 @@ static uint32_t list_items(const suan__past *past, const float *inputs, uint32_t
     return n;
 }
 
-void suan__compress_row(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t i, bool index) {
+void suan__compress_row(suan__worker *w, const suan__layer *l, uint32_t i_layer, const suan__new_row *made, bool index) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
     const suan__kernels *kn = st->model->kernels;
-    suan__kv *kv = st->kv;
+    suan__kv *kv = st->tokens[made->token].kv;
     const suan__past_layer *p = &kv->past->layers[i_layer];
-    uint32_t ratio = hp->layer_ratio[i_layer], dim = index ? hp->index_dim : hp->head_dim, nope = dim - hp->n_rot,
-             last = (i + 1) * ratio - 1 - st->pos0;
+    uint32_t ratio = hp->layer_ratio[i_layer], dim = index ? hp->index_dim : hp->head_dim, nope = dim - hp->n_rot, i = made->row;
     item items[SUAN__MARK_UNIT];
     float *row = w->scratch->row, cos[MAX_ROT / 2], sin[MAX_ROT / 2];
     uint32_t n = list_items(kv->past, index ? p->index_inputs : p->inputs, ratio, dim, i, items);
@@ -185,7 +185,7 @@ void suan__compress_row(suan__worker *w, const suan__layer *l, uint32_t i_layer,
     kn->rope_interleaved(row + nope, dim, 1, hp->n_rot, cos, sin);
     bool finite = kn->all_finite(row, dim), fits;
     if (index) {
-        suan__index_keys keys = {.panels = p->index, .is_f32 = kv->type == SUAN__F32, .ratio = ratio};
+        suan__index_keys keys = suan__index_of_layer(st, kv, i_layer);
         if (finite) suan__index_round(st, row, true);
         fits = suan__index_store(st, &keys, i, row);
     } else {
@@ -193,11 +193,24 @@ void suan__compress_row(suan__worker *w, const suan__layer *l, uint32_t i_layer,
         unsigned char *block = p->rows + i / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, dim);
         fits = suan__kv_store_row(kn, kv->type, block, i % SUAN__ATTN_BLOCK, row, dim, w->scratch->kv_row);
     }
-    if (!fits) suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, last);
+    if (!fits) suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, made->token);
 }
 
-uint32_t suan__compress_rows(const suan__step *st, uint32_t i_layer, uint32_t *first) {
-    uint32_t ratio = st->model->hp.layer_ratio[i_layer];
-    *first = ratio ? st->pos0 / ratio : 0;
-    return ratio ? (st->pos0 + st->n_tokens) / ratio - *first : 0;
+/* Rows whose last position is in segment s. */
+static uint32_t rows_of(const suan__segment *s, uint32_t ratio) {
+    return (s->pos0 + s->n_tokens) / ratio - s->pos0 / ratio;
+}
+
+uint32_t suan__compress_rows(const suan__step *st, uint32_t i_layer) {
+    uint32_t ratio = st->model->hp.layer_ratio[i_layer], n = 0;
+    for (uint32_t i = 0; ratio && i < st->n_segments; i++) n += rows_of(&st->segments[i], ratio);
+    return n;
+}
+
+suan__new_row suan__compress_row_at(const suan__step *st, uint32_t i_layer, uint32_t i) {
+    uint32_t ratio = st->model->hp.layer_ratio[i_layer], t0 = 0;
+    const suan__segment *s = st->segments;
+    for (; i >= rows_of(s, ratio); t0 += s++->n_tokens) i -= rows_of(s, ratio);
+    uint32_t row = s->pos0 / ratio + i;
+    return (suan__new_row){row, t0 + (row + 1) * ratio - 1 - s->pos0};
 }

@@ -57,11 +57,15 @@ void suan__past_end(suan__kv *kv, const suan__hparams *hp, uint32_t pos0, uint32
 static inline uint32_t suan__past_slot(const suan__past *past, uint32_t pos) {
     return pos % past->n_ring;
 }
-/* A position's part in a compressor: kv_gate [2 w] of its products, whose gate half gets the position's ape. index: the indexer's. */
-void suan__compress_input(const suan__step *st, const suan__layer *l, uint32_t i_layer, uint32_t pos, const float *kv_gate, bool index);
-/* Row i of the layer's compressor out of the inputs: into the rows, or (index) the indexer's keys. */
-void suan__compress_row(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t i, bool index);
-/* Rows whose last position is in the step, the first of them in *first. */
-uint32_t suan__compress_rows(const suan__step *st, uint32_t i_layer, uint32_t *first);
+/* Token t's part in a compressor: kv_gate [2 w] of its products, whose gate half gets its position's ape. index: the indexer's. */
+void suan__compress_input(const suan__step *st, const suan__layer *l, uint32_t i_layer, uint32_t t, const float *kv_gate, bool index);
+/* Rows whose last position is in the step, over all its segments; and which row of a past the i-th of them is, with the token of its last position. */
+typedef struct suan__new_row {
+    uint32_t row, token;
+} suan__new_row;
+uint32_t suan__compress_rows(const suan__step *st, uint32_t i_layer);
+suan__new_row suan__compress_row_at(const suan__step *st, uint32_t i_layer, uint32_t i);
+/* Makes one of them out of the inputs: into the rows, or (index) the indexer's keys. */
+void suan__compress_row(suan__worker *w, const suan__layer *l, uint32_t i_layer, const suan__new_row *made, bool index);
 
 #endif

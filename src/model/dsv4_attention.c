@@ -30,9 +30,9 @@ static void finish_key(suan__worker *w, const suan__layer *l, uint32_t i_layer, 
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
     const suan__kernels *kn = st->model->kernels;
-    const suan__kv *kv = st->kv;
+    const suan__kv *kv = st->tokens[t].kv;
     size_t width = hp->head_dim, nope = width - hp->n_rot;
-    uint32_t slot = suan__past_slot(kv->past, st->pos0 + t);
+    uint32_t slot = suan__past_slot(kv->past, st->tokens[t].pos);
     float *row = st->kv_new + t * width;
     angles a = angles_of(st, hp->layer_ratio[i_layer], t);
     kn->rms_norm(row, row, l->kv_a_norm, width, hp->rms_eps);
@@ -54,10 +54,9 @@ static void finish_inputs(suan__worker *w, const suan__layer *l, uint32_t i_laye
     suan__round_row_for(st, &l->wq_b, t, q_a, hp->q_lora);
     finish_key(w, l, i_layer, t);
     if (!ratio) return;
-    suan__compress_input(st, l, i_layer, st->pos0 + t, st->compressed + (size_t)t * 2 * suan__compress_width(ratio, hp->head_dim), false);
+    suan__compress_input(st, l, i_layer, t, st->compressed + (size_t)t * 2 * suan__compress_width(ratio, hp->head_dim), false);
     if (!l->index_q.data) return;
-    suan__compress_input(st, l, i_layer, st->pos0 + t, st->index_compressed + (size_t)t * 2 * suan__compress_width(ratio, hp->index_dim),
-                         true);
+    suan__compress_input(st, l, i_layer, t, st->index_compressed + (size_t)t * 2 * suan__compress_width(ratio, hp->index_dim), true);
     if (suan__weight_block(st, &l->index_q) != suan__weight_block(st, &l->wq_b)) suan__round_row_for(st, &l->index_q, t, q_a, hp->q_lora);
     suan__index_scale_weights(st, t);
 }
@@ -99,7 +98,7 @@ static void finish_index_queries(suan__worker *w, uint32_t tile) {
 static void project(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    uint32_t T = st->n_tokens, ratio = hp->layer_ratio[i_layer], first, width = suan__compress_width(ratio, hp->head_dim),
+    uint32_t T = st->n_tokens, ratio = hp->layer_ratio[i_layer], width = suan__compress_width(ratio, hp->head_dim),
              index_width = suan__compress_width(ratio, hp->index_dim);
     bool has_index = l->index_q.data != NULL, has_queries = has_index && suan__index_is_needed(st, ratio);
     suan__acts h = suan__acts_h(st);
@@ -121,15 +120,17 @@ static void project(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
                               {&l->index_q, st->index_q, (size_t)hp->n_index_head * hp->index_dim, 0}};
     suan__products(w, &a, of_q_a, has_queries ? 2 : 1);
     w->kind = SUAN__OP_NORM;
-    uint32_t n_rows = suan__compress_rows(st, i_layer, &first), n_queries = T * parts_of(hp->n_head, QUERY_HEADS),
+    uint32_t n_rows = suan__compress_rows(st, i_layer), n_queries = T * parts_of(hp->n_head, QUERY_HEADS),
              n_index = has_queries ? T * parts_of(hp->n_index_head, SUAN__INDEX_HEADS) : 0, n_all_rows = has_index ? 2 * n_rows : n_rows;
     for (uint32_t t; suan__next_tile(w, n_all_rows + n_queries + n_index, &t);) {
-        if (t < n_all_rows)
-            suan__compress_row(w, l, i_layer, first + t % n_rows, t >= n_rows);
-        else if (t < n_all_rows + n_queries)
+        if (t < n_all_rows) {
+            suan__new_row row = suan__compress_row_at(st, i_layer, t % n_rows);
+            suan__compress_row(w, l, i_layer, &row, t >= n_rows);
+        } else if (t < n_all_rows + n_queries) {
             finish_queries(w, i_layer, t - n_all_rows);
-        else
+        } else {
             finish_index_queries(w, t - n_all_rows - n_queries);
+        }
     }
     suan__end_op(w);
 }
@@ -143,7 +144,7 @@ static void place_queries(suan__worker *w, uint32_t t, uint32_t h0, uint32_t n) 
            ld = suan__attn_ld(n);
     const float *q = st->q + ((size_t)t * st->model->hp.n_head + h0) * width;
     float *qt = w->scratch->q;
-    if (st->kv->type == SUAN__Q8_0) {
+    if (st->kv_type == SUAN__Q8_0) {
         for (uint32_t h = 0; h < n; h++)
             suan__kv_round_query(st->model->kernels, w->scratch->q_rows + h * row_bytes, q + h * width, width, w->scratch->kv_row);
         suan__attn_q8_panels(w->scratch->q_panels, w->scratch->q_rows, row_bytes, padded, (int)n);
@@ -154,18 +155,24 @@ static void place_queries(suan__worker *w, uint32_t t, uint32_t h0, uint32_t n) 
         for (size_t j = 0; j < width; j++) qt[j * ld + h] = q[h * width + j];
 }
 
-/* The window of position pos: from the ring, block by block of absolute positions. What counts of a number is its place among the 64 partial sums. */
-static void attend_window(suan__worker *w, const suan__attn_source *src, const unsigned char *ring, uint32_t n_rows, uint32_t pos) {
+/* The window of token t: from the ring, block by block of absolute positions. What counts of a number is its place among the 64 partial sums. */
+static void attend_window(suan__worker *w, const suan__attn_source *src, uint32_t i_layer, uint32_t n_rows, uint32_t t) {
     const suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
+    const suan__past *past = st->tokens[t].kv->past;
+    const unsigned char *ring = past->layers[i_layer].ring;
+    uint32_t pos = st->tokens[t].pos;
     uint32_t first = pos + 1 > hp->window ? pos + 1 - hp->window : 0;
     suan__attn_source gathered = *src;
     gathered.k = gathered.v = w->scratch->gathered;
     for (uint32_t begin = first; begin <= pos;) {
         uint32_t end = (begin / SUAN__ATTN_BLOCK + 1) * SUAN__ATTN_BLOCK;
         if (end > pos + 1) end = pos + 1;
-        for (uint32_t p = begin; p < end; p++)
-            suan__kv_copy_row(st->kv->type, w->scratch->gathered, p - begin, ring, suan__past_slot(st->kv->past, p), hp->head_dim);
+        for (uint32_t p = begin; p < end; p++) {
+            uint32_t slot = suan__past_slot(past, p);
+            suan__kv_copy_row(st->kv_type, w->scratch->gathered, p - begin, ring + slot / SUAN__ATTN_BLOCK * src->block_bytes,
+                              slot % SUAN__ATTN_BLOCK, hp->head_dim);
+        }
         suan__attend_entries(w, &gathered, n_rows, begin % 64, end - begin, begin == first);
         begin = end;
     }
@@ -175,28 +182,26 @@ static void attend_rows(suan__worker *w, const suan__attn_source *src, const sua
                         uint32_t t) {
     const suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    uint32_t n = suan__index_visible(st->pos0 + t, hp->layer_ratio[i_layer]);
+    uint32_t n = suan__index_visible(st->tokens[t].pos, hp->layer_ratio[i_layer]);
     suan__attn_source rows = *src;
-    rows.k = rows.v = st->kv->past->layers[i_layer].rows;
+    rows.k = rows.v = st->tokens[t].kv->past->layers[i_layer].rows;
     if (l->index_q.data && n > hp->index_topk) {
         suan__attend_selected(w, &rows, hp->head_dim, n_rows, st->select + (size_t)t * st->ld_select, hp->index_topk, false);
         return;
     }
     for (uint32_t begin = 0; begin < n; begin += SUAN__ATTN_BLOCK) {
         suan__attend_entries(w, &rows, n_rows, 0, n - begin < SUAN__ATTN_BLOCK ? n - begin : SUAN__ATTN_BLOCK, false);
-        rows.k = rows.v += rows.v_block_bytes;
+        rows.k = rows.v += rows.block_bytes;
     }
 }
 
 static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t, uint32_t h0, uint32_t n) {
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
-    const suan__past_layer *past = &st->kv->past->layers[i_layer];
-    size_t width = hp->head_dim, ld = suan__kv_width(st->kv->type, width),
-           block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(st->kv->type, width);
-    suan__attn_source src = {.k_block_bytes = block, .v_block_bytes = block, .ldv = ld, .ldk = ld, .d = (int)ld, .dv = (int)width};
+    size_t width = hp->head_dim, ld = suan__kv_width(st->kv_type, width), block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(st->kv_type, width);
+    suan__attn_source src = {.block_bytes = block, .ldv = ld, .ldk = ld, .d = (int)ld, .dv = (int)width};
     place_queries(w, t, h0, n);
-    attend_window(w, &src, past->ring, n, st->pos0 + t);
+    attend_window(w, &src, i_layer, n, t);
     if (hp->layer_ratio[i_layer]) attend_rows(w, &src, l, i_layer, n, t);
     suan__attend_sinks(w, src.dv, n, l->sinks + h0);
     suan__attend_finish(w, src.dv, n);
@@ -216,10 +221,7 @@ void suan__part_dsv4_attention(suan__worker *w, const suan__layer *l, uint32_t i
              parts = parts_of(H, heads), group = H / hp->n_out_group * hp->head_dim, low = hp->n_out_group * hp->out_lora;
     project(w, l, i_layer);
     w->kind = SUAN__OP_ATTENTION;
-    if (l->index_q.data && suan__index_is_needed(st, hp->layer_ratio[i_layer])) {
-        suan__index_keys keys = {st->kv->past->layers[i_layer].index, st->kv->type == SUAN__F32, hp->layer_ratio[i_layer]};
-        suan__index_select(w, &keys, i_layer);
-    }
+    if (l->index_q.data && suan__index_is_needed(st, hp->layer_ratio[i_layer])) suan__index_select(w, i_layer);
     for (uint32_t i; suan__next_tile(w, T * parts, &i);) {
         uint32_t h0 = i % parts * heads;
         attend_tile(w, l, i_layer, i / parts, h0, H - h0 < heads ? H - h0 : heads);

@@ -4,21 +4,17 @@
 
 #include "model/attention.h"
 
-/* The bytes of one key/value head of a layer, keys or values; they are the same number. */
-static size_t head_bytes(const suan__step *st) {
-    return st->kv->n_ctx * suan__kv_row_bytes(st->kv->type, st->model->hp.head_dim);
-}
-
-/* Puts one head's key and value into the cache. */
-static bool store(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t pos, const float *k, const float *v) {
+/* Puts one head's key and value of token t into its cache. */
+static bool store(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t t, const float *k, const float *v) {
     const suan__step *st = w->st;
-    const suan__kv *kv = st->kv;
-    size_t hd = st->model->hp.head_dim, row = suan__kv_row_bytes(kv->type, hd),
-           at = g * head_bytes(st) + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * row;
+    const suan__kv *kv = st->tokens[t].kv;
+    uint32_t pos = st->tokens[t].pos;
+    size_t hd = st->model->hp.head_dim;
     const suan__kernels *kn = st->model->kernels;
     uint32_t i = pos % SUAN__ATTN_BLOCK;
-    bool fits = suan__kv_store_column(kn, kv->type, kv->k + i_layer * kv->k_layer_bytes + at, i, k, hd, w->scratch->kv_row);
-    return fits & suan__kv_store_row(kn, kv->type, kv->v + i_layer * kv->v_layer_bytes + at, i, v, hd, w->scratch->kv_row);
+    unsigned char *page = suan__kv_page_of(kv, pos);
+    bool fits = suan__kv_store_column(kn, kv->type, page + suan__kv_k_at(kv, i_layer, g), i, k, hd, w->scratch->kv_row);
+    return fits & suan__kv_store_row(kn, kv->type, page + suan__kv_v_at(kv, i_layer, g), i, v, hd, w->scratch->kv_row);
 }
 
 /* Biases, norms and RoPE of one token's heads; its keys and values go into the cache. */
@@ -42,7 +38,7 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     rope(q, hd, hp->n_head, hp->n_rot, cos, sin);
     rope(k, hd, hp->n_head_kv, hp->n_rot, cos, sin);
     bool fits = true;
-    for (uint32_t g = 0; g < hp->n_head_kv; g++) fits &= store(w, i_layer, g, st->pos0 + t, k + g * hd, v + g * hd);
+    for (uint32_t g = 0; g < hp->n_head_kv; g++) fits &= store(w, i_layer, g, t, k + g * hd, v + g * hd);
     if (!fits) {
         bool finite = kn->all_finite(k, nkv) && kn->all_finite(v, nkv);
         suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
@@ -53,14 +49,15 @@ static uint32_t window_of(const suan__step *st, uint32_t i_layer) {
     return st->model->hp.layer_window ? st->model->hp.layer_window[i_layer] : 0;
 }
 
-static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint32_t g) {
-    const suan__kv *kv = st->kv;
-    size_t hd = st->model->hp.head_dim, width = suan__kv_width(kv->type, hd), block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, hd);
+/* Of the sequence of token t. */
+static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint32_t g, uint32_t t) {
+    const suan__kv *kv = st->tokens[t].kv;
+    size_t hd = st->model->hp.head_dim, width = suan__kv_width(kv->type, hd);
     return (suan__attn_source){
-        .k = kv->k + i_layer * kv->k_layer_bytes + g * head_bytes(st),
-        .v = kv->v + i_layer * kv->v_layer_bytes + g * head_bytes(st),
-        .k_block_bytes = block,
-        .v_block_bytes = block,
+        .pages = kv->pages,
+        .k_at = suan__kv_k_at(kv, i_layer, g),
+        .v_at = suan__kv_v_at(kv, i_layer, g),
+        .block_bytes = kv->block_bytes,
         .ldv = width,
         .d = (int)width,
         .dv = (int)hd,
@@ -74,8 +71,8 @@ static void gather_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0
     size_t hd = st->model->hp.head_dim, H = st->model->hp.n_head, row_bytes = suan__q8_row_bytes(suan__attn_q8_width(hd), 32);
     for (size_t t = 0; t < nt; t++) {
         const float *q = st->q + ((t0 + t) * H + h0) * hd;
-        if (st->kv->type != SUAN__Q8_0) memcpy(w->scratch->q + t * n * hd, q, n * hd * sizeof(float));
-        for (size_t i = 0; st->kv->type == SUAN__Q8_0 && i < n; i++)
+        if (st->kv_type != SUAN__Q8_0) memcpy(w->scratch->q + t * n * hd, q, n * hd * sizeof(float));
+        for (size_t i = 0; st->kv_type == SUAN__Q8_0 && i < n; i++)
             suan__kv_round_query(st->model->kernels, w->scratch->q_rows + (t * n + i) * row_bytes, q + i * hd, hd, w->scratch->kv_row);
     }
 }
@@ -84,11 +81,11 @@ static void gather_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t t0
 static void attend_tile(suan__worker *w, uint32_t i_layer, uint32_t g, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
     suan__step *st = w->st;
     size_t hd = st->model->hp.head_dim, H = st->model->hp.n_head;
-    suan__attn_source src = source_of(st, i_layer, g);
+    suan__attn_source src = source_of(st, i_layer, g, t0);
     const float *sinks = st->model->layers[i_layer].sinks;
     src.sinks = sinks ? sinks + h0 : NULL;
     gather_queries(w, h0, n, t0, nt);
-    suan__attend(w, &src, nt, n, st->pos0 + t0);
+    suan__attend(w, &src, nt, n, st->tokens[t0].pos);
     for (uint32_t t = 0; t < nt; t++) {
         float *o = st->att + ((t0 + t) * H + h0) * hd;
         memcpy(o, w->scratch->o + t * n * hd, n * hd * sizeof(float));
@@ -115,7 +112,7 @@ static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uin
     uint32_t blocks = suan__attention_blocks(st), kv_head, h0, n, have = UINT32_MAX;
     for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i); have = i / blocks) {
         part_of(g, i / blocks, &kv_head, &h0, &n);
-        suan__attn_source src = source_of(st, i_layer, kv_head);
+        suan__attn_source src = source_of(st, i_layer, kv_head, 0);
         if (have != i / blocks) gather_queries(w, h0, n, 0, 1);
         suan__attend_split(w, &src, h0, n, i % blocks);
     }
@@ -130,17 +127,17 @@ static void attend_split(suan__worker *w, uint32_t i_layer, const tiling *g, uin
 /* Not ended. */
 void suan__gqa_attend(suan__worker *w, uint32_t i_layer) {
     const suan__hparams *hp = &w->st->model->hp;
-    uint32_t group = hp->n_head / hp->n_head_kv, heads = group < SUAN__ATTN_ROWS ? group : SUAN__ATTN_ROWS, T = w->st->n_tokens;
+    uint32_t group = hp->n_head / hp->n_head_kv, heads = suan__attend_heads(group);
     tiling g = {group, heads, (group + heads - 1) / heads};
-    uint32_t n_tiles = hp->n_head_kv * g.parts, tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens, kv_head, h0, n;
+    uint32_t n_tiles = hp->n_head_kv * g.parts, kv_head, h0, n;
     if (suan__attention_splits(w, n_tiles, window_of(w->st, i_layer))) {
         attend_split(w, i_layer, &g, n_tiles);
         return;
     }
-    for (uint32_t i; suan__next_tile(w, strips * n_tiles, &i);) {
-        uint32_t t0 = i / n_tiles * tokens;
+    for (uint32_t i; suan__next_tile(w, w->st->n_strips * n_tiles, &i);) {
+        const suan__strip *s = &w->st->strips[i / n_tiles];
         part_of(&g, i % n_tiles, &kv_head, &h0, &n);
-        attend_tile(w, i_layer, kv_head, h0, n, t0, T - t0 < tokens ? T - t0 : tokens);
+        attend_tile(w, i_layer, kv_head, h0, n, s->t0, s->n);
     }
 }
 

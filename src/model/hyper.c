@@ -131,17 +131,27 @@ void suan__part_hyper_out(suan__worker *w, const suan__layer *experts, bool is_e
     suan__end_op(w);
 }
 
-void suan__hyper_head(suan__worker *w, uint32_t row0, uint32_t n) {
+/* How many rows from row i on are of neighbouring tokens. */
+static uint32_t neighbours(const suan__step *st, uint32_t i) {
+    uint32_t n = 1;
+    while (i + n < st->n_rows && st->row_token[i + n] == st->row_token[i] + n) n++;
+    return n;
+}
+
+void suan__hyper_head(suan__worker *w) {
     suan__step *st = w->st;
     const suan__model *m = st->model;
     const suan__hyper *hy = &m->layers[m->hp.n_layer - 1].hyper_head;
     uint32_t k = m->hp.n_stream * m->hp.n_embd;
     size_t d = m->hp.n_embd;
-    suan__acts x = {.x = st->x + (size_t)row0 * k, .ld = k, .n_cols = n, .n_slices = 1, .k = k};
-    suan__products(w, &x, (suan__product[]){{&hy->fn, st->stream_mix, m->hp.n_stream, 0}}, 1);
-    for (uint32_t t; suan__next_tile(w, n, &t);) {
+    for (uint32_t i = 0, n; i < st->n_rows; i += n) {
+        n = neighbours(st, i);
+        suan__acts x = {.x = st->x + (size_t)st->row_token[i] * k, .ld = k, .n_cols = n, .n_slices = 1, .k = k};
+        suan__products(w, &x, (suan__product[]){{&hy->fn, st->stream_mix + (size_t)i * m->hp.n_stream, m->hp.n_stream, 0}}, 1);
+    }
+    for (uint32_t t; suan__next_tile(w, st->n_rows, &t);) {
         float *mix = st->stream_mix + (size_t)t * m->hp.n_stream, *y = st->out + t * d;
-        const float *rows = x.x + (size_t)t * k;
+        const float *rows = st->x + (size_t)st->row_token[t] * k;
         gates_in(&m->hp, mix, hy, m->kernels->rms(rows, k, m->hp.rms_eps));
         mix_in(st, y, rows, mix);
         m->kernels->rms_norm(st->h + t * d, y, m->out_norm, d, m->hp.rms_eps);

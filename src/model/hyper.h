@@ -28,7 +28,7 @@ void suan__hyper_start(const suan__step *st, uint32_t t);
 void suan__part_hyper_in(suan__worker *w, const suan__hyper *hy, const float *norm);
 /* The part's output st->out goes into the streams. l: combine its experts' outputs first; NULL: no. Ends the layer's part: see suan__part_end_layer for `is_end`. */
 void suan__part_hyper_out(suan__worker *w, const suan__layer *experts, bool is_end);
-/* All threads: st->h of rows [row0, row0 + n) of the step: the head's mixture and the last norm. */
-void suan__hyper_head(suan__worker *w, uint32_t row0, uint32_t n);
+/* All threads: the head's mixture and the last norm of the tokens of the rows at hand, into rows of st->h. */
+void suan__hyper_head(suan__worker *w);
 
 #endif

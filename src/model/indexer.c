@@ -7,6 +7,7 @@
 #include "kernels/f16.h"
 #include "kernels/fold.h"
 #include "kernels/rounding.h"
+#include "model/compress.h"
 
 /* ---- memory ---- */
 
@@ -31,14 +32,30 @@ uint64_t suan__index_layer_bytes(const suan__hparams *hp, uint64_t n_entries, bo
     return panels * SUAN__PANEL * hp->index_dim * (is_f32 ? 4 : 2); /* below 2^31 * 2^10 * 4 */
 }
 
+static unsigned char *block_of(const suan__index_keys *keys, uint32_t block) {
+    return keys->pages ? keys->pages[block] + keys->at : keys->panels + block * keys->block_bytes;
+}
+
+suan__index_keys suan__index_of_layer(const suan__step *st, const suan__kv *kv, uint32_t i_layer) {
+    const suan__hparams *hp = &st->model->hp;
+    bool is_f32 = kv->type == SUAN__F32;
+    if (!kv->past) return (suan__index_keys){.pages = kv->pages, .at = suan__kv_index_at(kv, i_layer), .is_f32 = is_f32, .ratio = 1};
+    return (suan__index_keys){.panels = kv->past->layers[i_layer].index,
+                              .block_bytes = (size_t)suan__index_layer_bytes(hp, SUAN__ATTN_BLOCK, is_f32),
+                              .is_f32 = is_f32,
+                              .ratio = hp->layer_ratio[i_layer]};
+}
+
 bool suan__index_store(const suan__step *st, const suan__index_keys *keys, uint32_t i, const float *k) {
-    size_t dim = st->model->hp.index_dim, at = (size_t)(i / SUAN__PANEL) * dim * SUAN__PANEL + i % SUAN__PANEL;
+    uint32_t i_row = i % SUAN__ATTN_BLOCK;
+    size_t dim = st->model->hp.index_dim, at = (size_t)(i_row / SUAN__PANEL) * dim * SUAN__PANEL + i_row % SUAN__PANEL;
+    unsigned char *block = block_of(keys, i / SUAN__ATTN_BLOCK);
     if (keys->is_f32) {
-        float *panel = (float *)(void *)keys->panels + at;
+        float *panel = (float *)(void *)block + at;
         for (size_t j = 0; j < dim; j++) panel[j * SUAN__PANEL] = k[j];
         return st->model->kernels->all_finite(k, dim);
     }
-    uint16_t *panel = (uint16_t *)(void *)keys->panels + at, row[SUAN__INDEX_MAX_DIM];
+    uint16_t *panel = (uint16_t *)(void *)block + at, row[SUAN__INDEX_MAX_DIM];
     bool fits = st->model->kernels->f32_to_f16(row, k, dim);
     for (size_t j = 0; j < dim; j++) panel[j * SUAN__PANEL] = row[j];
     return fits;
@@ -46,7 +63,7 @@ bool suan__index_store(const suan__step *st, const suan__index_keys *keys, uint3
 
 void suan__index_round(const suan__step *st, float *x, bool fp4) {
     size_t dim = st->model->hp.index_dim;
-    if (!st->kv->rounding) return;
+    if (!st->rounding) return;
     suan__hadamard(x, dim);
     if (fp4)
         suan__round_fp4(x, dim, 32);
@@ -62,7 +79,7 @@ static void score_tile(suan__worker *w, const suan__index_keys *keys, uint32_t t
     const suan__hparams *hp = &st->model->hp;
     const suan__kernels *kn = st->model->kernels;
     size_t dim = hp->index_dim, begin = (size_t)block * SUAN__ATTN_BLOCK;
-    const unsigned char *k = keys->panels + begin * dim * (keys->is_f32 ? 4 : 2);
+    const unsigned char *k = block_of(keys, block);
     const float *q = st->index_q + (size_t)t * hp->n_index_head * dim, *weight = st->index_weight + (size_t)t * hp->n_index_head;
     float *y = st->index_score + t % SUAN__INDEX_TOKENS * st->ld_score + begin, *s = w->scratch->s;
     memset(y, 0, n * sizeof *y);
@@ -117,21 +134,27 @@ static void select_token(suan__worker *w, uint32_t i_layer, uint32_t t, uint32_t
     suan__select_top(st->select + (size_t)t * st->ld_select, score, n, st->model->hp.index_topk, w->scratch->bins);
 }
 
-void suan__index_select(suan__worker *w, const suan__index_keys *keys, uint32_t i_layer) {
+/* Entries that token t sees. */
+static uint32_t n_seen(const suan__step *st, uint32_t t, uint32_t ratio) {
+    return suan__index_visible(st->tokens[t].pos, ratio);
+}
+
+void suan__index_select(suan__worker *w, uint32_t i_layer) {
     suan__step *st = w->st;
-    uint32_t T = st->n_tokens, keep = st->model->hp.index_topk;
+    uint32_t T = st->n_tokens, keep = st->model->hp.index_topk, ratio = st->model->hp.window ? st->model->hp.layer_ratio[i_layer] : 1;
     for (uint32_t t0 = 0; t0 < T; t0 += SUAN__INDEX_TOKENS) {
-        uint32_t nt = T - t0 < SUAN__INDEX_TOKENS ? T - t0 : SUAN__INDEX_TOKENS,
-                 most = suan__index_visible(st->pos0 + t0 + nt - 1, keys->ratio);
+        uint32_t nt = T - t0 < SUAN__INDEX_TOKENS ? T - t0 : SUAN__INDEX_TOKENS, most = 0;
+        for (uint32_t t = t0; t < t0 + nt; t++) most = n_seen(st, t, ratio) > most ? n_seen(st, t, ratio) : most;
         if (most <= keep) continue;
         uint32_t blocks = (most + SUAN__ATTN_BLOCK - 1) / SUAN__ATTN_BLOCK;
         for (uint32_t i; suan__next_tile(w, nt * blocks, &i);) {
-            uint32_t t = t0 + i % nt, begin = i / nt * SUAN__ATTN_BLOCK, n = suan__index_visible(st->pos0 + t, keys->ratio);
-            if (n > keep && n > begin) score_tile(w, keys, t, i / nt, n - begin < SUAN__ATTN_BLOCK ? n - begin : SUAN__ATTN_BLOCK);
+            uint32_t t = t0 + i % nt, begin = i / nt * SUAN__ATTN_BLOCK, n = n_seen(st, t, ratio);
+            suan__index_keys keys = suan__index_of_layer(st, st->tokens[t].kv, i_layer);
+            if (n > keep && n > begin) score_tile(w, &keys, t, i / nt, n - begin < SUAN__ATTN_BLOCK ? n - begin : SUAN__ATTN_BLOCK);
         }
         suan__end_op(w);
         for (uint32_t i; suan__next_tile(w, nt, &i);) {
-            uint32_t n = suan__index_visible(st->pos0 + t0 + i, keys->ratio);
+            uint32_t n = n_seen(st, t0 + i, ratio);
             if (n > keep) select_token(w, i_layer, t0 + i, n);
         }
         suan__end_op(w);
@@ -139,11 +162,6 @@ void suan__index_select(suan__worker *w, const suan__index_keys *keys, uint32_t 
 }
 
 /* ---- over positions ---- */
-
-suan__index_keys suan__index_of_layer(const suan__step *st, uint32_t i_layer) {
-    const suan__kv *kv = st->kv;
-    return (suan__index_keys){.panels = kv->index + i_layer * kv->index_layer_bytes, .is_f32 = kv->type == SUAN__F32, .ratio = 1};
-}
 
 /* y = fma((x - mean) * r, w, b), r = 1 / sqrt(sum of (x - mean)^2 / n + eps); both sums by rule 4. */
 static void layer_norm(float *x, const float *w, const float *b, size_t n, float eps) {
@@ -183,8 +201,9 @@ void suan__index_finish_key(suan__worker *w, const suan__layer *l, uint32_t i_la
     rotate(st, k, 1, t);
     bool finite = st->model->kernels->all_finite(k, hp->index_dim);
     if (finite) suan__index_round(st, k, false);
-    suan__index_keys keys = suan__index_of_layer(st, i_layer);
-    if (!suan__index_store(st, &keys, st->pos0 + t, k)) suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
+    suan__index_keys keys = suan__index_of_layer(st, st->tokens[t].kv, i_layer);
+    if (!suan__index_store(st, &keys, st->tokens[t].pos, k))
+        suan__step_fault(st, finite ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
     suan__index_scale_weights(st, t);
 }
 

@@ -19,23 +19,27 @@
 static inline uint32_t suan__index_visible(uint32_t pos, uint32_t ratio) {
     return (pos + 1) / ratio;
 }
-/* Whether the last token of the step sees more entries than are kept. */
+/* Whether some token of the step sees more entries than are kept. */
 static inline bool suan__index_is_needed(const suan__step *st, uint32_t ratio) {
-    return suan__index_visible(st->pos0 + st->n_tokens - 1, ratio) > st->model->hp.index_topk;
+    return suan__index_visible(st->last_pos, ratio) > st->model->hp.index_topk;
 }
 
 /* Buffers of a step (n_entries: of a whole context) and of a thread. */
 void suan__index_place(suan__layout *l, const suan__hparams *hp, suan__step *st, uint64_t T, uint64_t n_entries);
 void suan__index_place_thread(suan__layout *l, const suan__hparams *hp, suan__thread_scratch *sc);
 
-/* The cache of keys: panels of 16 entries, elements f32 or f16. */
+/* Keys of one layer and sequence: panels of 16 entries, elements f32 or f16. Positions in pages[block] + at; compressed rows at panels, one block behind the other. */
 typedef struct suan__index_keys {
+    unsigned char *const *pages; /* NULL: in panels */
+    size_t at, block_bytes;      /* block_bytes: of 256 entries */
     unsigned char *panels;
     bool is_f32;
     uint32_t ratio; /* positions an entry */
 } suan__index_keys;
 /* Bytes of one layer's keys. */
 uint64_t suan__index_layer_bytes(const suan__hparams *hp, uint64_t n_entries, bool is_f32);
+/* Where a sequence has a layer's: over positions, or over compressed rows. */
+suan__index_keys suan__index_of_layer(const suan__step *st, const suan__kv *kv, uint32_t i_layer);
 /* Puts entry i's key [index_dim] into its panel; false when it is not finite or does not fit into f16. */
 bool suan__index_store(const suan__step *st, const suan__index_keys *keys, uint32_t i, const float *k);
 
@@ -44,14 +48,13 @@ void suan__index_round(const suan__step *st, float *x, bool fp4);
 
 /* All threads: scores and selections of the tokens that need them, from st->index_q [T][head][dim] and st->index_weight [T][head], into st->select [T][topk], ascending.
  * Several operations. */
-void suan__index_select(suan__worker *w, const suan__index_keys *keys, uint32_t i_layer);
+void suan__index_select(suan__worker *w, uint32_t i_layer);
 
 /* The k greatest of score[0..n), n > k, ascending indices into out[k]; ties to the lower index. bins: scratch of SUAN__SELECT_BINS. score finite. */
 void suan__select_top(uint32_t *out, const float *score, uint32_t n, uint32_t k, uint32_t *bins);
 
 /* ---- the indexer over positions of DeepSeek-V3.2 and GLM-5 */
 
-suan__index_keys suan__index_of_layer(const suan__step *st, uint32_t i_layer);
 /* Token t's key st->index_key: LayerNorm, rotation, round trip, into the cache; and its weights of heads. */
 void suan__index_finish_key(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t t);
 /* Token t's weights of heads, times (heads * dim)^-0.5 rounded to f32. */

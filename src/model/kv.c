@@ -7,6 +7,8 @@
 #include "model/compress.h"
 #include "model/model.h"
 
+#define PAGE_UNIT 4096 /* pages that others own begin and end with those of the memory */
+
 static uint64_t round_up(uint64_t n, uint64_t to) {
     return (n + to - 1) / to * to;
 }
@@ -30,57 +32,80 @@ size_t suan__kv_row_bytes(suan__dtype type, size_t width) {
     return type == SUAN__F32 ? n * 4 : type == SUAN__F16 ? n * 2 : n + n / 16;
 }
 
-/* Bytes of one layer's keys (or latent rows), which values take again where they are stored apart. */
-static uint64_t layer_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
-    uint64_t row = (uint64_t)hp->n_head_kv * suan__kv_row_bytes(type, hp->head_dim); /* both below 2^17 (hparams.c) */
-    return times(round_up(n_ctx, SUAN__ATTN_BLOCK), row);
+/* The parts of a layer in a page: `heads` of keys and, where they are stored apart, of values, then the indexer's keys. Widths are below 2^17 and heads too (hparams.c). */
+static uint64_t block_bytes(const suan__hparams *hp, suan__dtype type) {
+    return SUAN__ATTN_BLOCK * (uint64_t)suan__kv_row_bytes(type, hp->head_dim);
+}
+static uint64_t heads_bytes(const suan__hparams *hp, suan__dtype type) {
+    return (hp->kv_lora ? 1 : 2 * (uint64_t)hp->n_head_kv) * block_bytes(hp, type);
+}
+static uint64_t layer_bytes(const suan__hparams *hp, suan__dtype type) {
+    return heads_bytes(hp, type) + (hp->index_topk ? suan__index_layer_bytes(hp, SUAN__ATTN_BLOCK, type == SUAN__F32) : 0);
 }
 
-/* Bytes of one layer's keys of the indexer. */
-static uint64_t index_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
-    return hp->index_topk ? suan__index_layer_bytes(hp, round_up(n_ctx, SUAN__ATTN_BLOCK), type == SUAN__F32) : 0;
+static uint64_t n_blocks(uint32_t n_ctx) {
+    return round_up(n_ctx, SUAN__ATTN_BLOCK) / SUAN__ATTN_BLOCK;
 }
 
 uint64_t suan__kv_bytes(const suan__hparams *hp, uint32_t n_ctx, suan__dtype type) {
-    if (hp->window) {
-        suan__layout l = {.base = NULL};
-        suan__past past;
-        suan__past_place(&l, &past, hp, n_ctx, type);
-        return l.overflow ? UINT64_MAX : l.at;
-    }
-    uint64_t rows = times(layer_bytes(hp, n_ctx, type), (uint64_t)hp->n_layer * (hp->kv_lora ? 1 : 2)), sum;
-    return suan__add_u64(rows, times(index_bytes(hp, n_ctx, type), hp->n_layer), &sum) ? sum : UINT64_MAX;
+    if (!hp->window) return times(times(layer_bytes(hp, type), hp->n_layer), n_blocks(n_ctx));
+    suan__layout l = {.base = NULL};
+    suan__past past;
+    suan__past_place(&l, &past, hp, n_ctx, type);
+    return l.overflow ? UINT64_MAX : l.at;
 }
 
-suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err) {
-    uint64_t bytes = suan__kv_bytes(hp, n_ctx, type);
-    memset(kv, 0, sizeof *kv);
-    kv->k = bytes <= SIZE_MAX / 2 ? suan__pages_alloc((size_t)bytes) : NULL;
-    char text[SUAN__BYTES_TEXT];
-    SUAN_CHECK(kv->k, SUAN_ENOMEM, "a cache of %s for %u positions cannot be had", suan__bytes_text(text, bytes), n_ctx);
-    kv->type = type;
-    if (hp->window) {
-        suan__layout l = {.base = kv->k};
-        kv->past = suan__calloc(1, sizeof *kv->past);
-        if (kv->past) suan__past_place(&l, kv->past, hp, n_ctx, type);
-        kv->n_ctx = (uint32_t)round_up(n_ctx, SUAN__ATTN_BLOCK);
-        kv->bytes = (size_t)bytes;
-        if (kv->past) return SUAN_OK;
-        suan__kv_free(kv);
-        return suan__fail(err, SUAN_ENOMEM, "out of memory for a cache");
-    }
-    kv->n_ctx = (uint32_t)round_up(n_ctx, SUAN__ATTN_BLOCK);
-    kv->bytes = (size_t)bytes;
-    kv->k_layer_bytes = (size_t)layer_bytes(hp, n_ctx, type);
-    kv->v_layer_bytes = hp->kv_lora ? 0 : kv->k_layer_bytes;
-    kv->v = hp->kv_lora ? NULL : kv->k + hp->n_layer * kv->k_layer_bytes;
-    kv->index_layer_bytes = (size_t)index_bytes(hp, n_ctx, type);
-    kv->index = hp->index_topk ? kv->k + hp->n_layer * (kv->k_layer_bytes + kv->v_layer_bytes) : NULL;
+uint64_t suan__kv_page_bytes(const suan__hparams *hp, suan__dtype type) {
+    uint64_t n = hp->window ? 0 : times(layer_bytes(hp, type), hp->n_layer);
+    return n > UINT64_MAX - PAGE_UNIT ? UINT64_MAX : round_up(n, PAGE_UNIT);
+}
+
+static suan_status create_past(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan_error *err) {
+    suan__layout l = {.base = kv->memory};
+    kv->past = suan__calloc(1, sizeof *kv->past);
+    SUAN_CHECK(kv->past, SUAN_ENOMEM, "out of memory for a cache");
+    suan__past_place(&l, kv->past, hp, n_ctx, kv->type);
     return SUAN_OK;
 }
 
+static suan_status create_pages(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan_error *err) {
+    kv->block_bytes = (size_t)block_bytes(hp, kv->type);
+    kv->v_offset = hp->n_head_kv * kv->block_bytes;
+    kv->index_offset = (size_t)heads_bytes(hp, kv->type);
+    kv->layer_bytes = (size_t)layer_bytes(hp, kv->type);
+    kv->pages = suan__calloc(n_blocks(n_ctx), sizeof *kv->pages);
+    SUAN_CHECK(kv->pages, SUAN_ENOMEM, "out of memory for a cache");
+    for (uint64_t i = 0; kv->memory && i < n_blocks(n_ctx); i++) kv->pages[i] = kv->memory + i * hp->n_layer * kv->layer_bytes;
+    return SUAN_OK;
+}
+
+static suan_status create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, bool owns, suan_error *err) {
+    uint64_t bytes = suan__kv_bytes(hp, n_ctx, type);
+    memset(kv, 0, sizeof *kv);
+    char text[SUAN__BYTES_TEXT];
+    kv->type = type;
+    kv->n_ctx = (uint32_t)round_up(n_ctx, SUAN__ATTN_BLOCK);
+    if (owns) {
+        kv->memory = bytes <= SIZE_MAX / 2 ? suan__pages_alloc((size_t)bytes) : NULL;
+        SUAN_CHECK(kv->memory, SUAN_ENOMEM, "a cache of %s for %u positions cannot be had", suan__bytes_text(text, bytes), n_ctx);
+        kv->bytes = (size_t)bytes;
+    }
+    suan_status status = hp->window ? create_past(kv, hp, n_ctx, err) : create_pages(kv, hp, n_ctx, err);
+    if (status != SUAN_OK) suan__kv_free(kv);
+    return status;
+}
+
+suan_status suan__kv_create(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err) {
+    return create(kv, hp, n_ctx, type, true, err);
+}
+
+suan_status suan__kv_create_table(suan__kv *kv, const suan__hparams *hp, uint32_t n_ctx, suan__dtype type, suan_error *err) {
+    return create(kv, hp, n_ctx, type, hp->window > 0, err);
+}
+
 void suan__kv_free(suan__kv *kv) {
-    if (kv->k) suan__pages_free(kv->k, kv->bytes);
+    if (kv->memory) suan__pages_free(kv->memory, kv->bytes);
+    suan__free(kv->pages);
     suan__free(kv->past);
     memset(kv, 0, sizeof *kv);
 }
@@ -154,10 +179,8 @@ bool suan__kv_store_column(const suan__kernels *kn, suan__dtype type, unsigned c
     return true;
 }
 
-void suan__kv_copy_row(suan__dtype type, unsigned char *to, uint32_t at, const unsigned char *from, uint32_t pos, size_t width) {
+void suan__kv_copy_row(suan__dtype type, unsigned char *to, uint32_t at, const unsigned char *block, uint32_t pos, size_t width) {
     size_t n = suan__kv_width(type, width), row = type == SUAN__Q8_0 ? n : suan__kv_row_bytes(type, width);
-    const unsigned char *block = from + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * suan__kv_row_bytes(type, width);
-    pos %= SUAN__ATTN_BLOCK;
     memcpy(to + at * row, block + pos * row, row);
     if (type == SUAN__Q8_0) memcpy(to + SUAN__ATTN_BLOCK * n + at * (n / 16), block + SUAN__ATTN_BLOCK * n + pos * (n / 16), n / 16);
 }

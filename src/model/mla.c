@@ -12,9 +12,9 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     suan__step *st = w->st;
     const suan__hparams *hp = &st->model->hp;
     const suan__kernels *kn = st->model->kernels;
-    const suan__kv *kv = st->kv;
+    const suan__kv *kv = st->tokens[t].kv;
     size_t width = hp->head_dim, qk = hp->nope + hp->rope;
-    uint32_t pos = st->pos0 + t;
+    uint32_t pos = st->tokens[t].pos;
     float *q = st->q + t * hp->n_head * qk, *row = st->kv_new + t * width;
     const float *cos = st->cos + (size_t)t * hp->n_rot / 2, *sin = st->sin + (size_t)t * hp->n_rot / 2;
     suan__rope_fn *rope = hp->rope_style == SUAN__ROPE_HALF ? kn->rope_half : kn->rope_interleaved;
@@ -22,24 +22,22 @@ static void finish_token(suan__worker *w, const suan__layer *l, uint32_t i_layer
     kn->rms_norm(row, row, l->kv_a_norm, hp->kv_lora, hp->inner_eps);
     if (kv->rounding && kn->all_finite(row, hp->kv_lora)) suan__round_fp8(row, hp->kv_lora, 128);
     rope(row + hp->kv_lora, width, 1, hp->n_rot, cos, sin);
-    size_t row_bytes = suan__kv_row_bytes(kv->type, width);
-    unsigned char *block = kv->k + i_layer * kv->k_layer_bytes + pos / SUAN__ATTN_BLOCK * SUAN__ATTN_BLOCK * row_bytes;
+    unsigned char *block = suan__kv_page_of(kv, pos) + suan__kv_k_at(kv, i_layer, 0);
     bool fits = suan__kv_store_row(kn, kv->type, block, pos % SUAN__ATTN_BLOCK, row, width, w->scratch->kv_row);
     if (!fits) suan__step_fault(st, kn->all_finite(row, width) ? SUAN__FAULT_RANGE : SUAN__FAULT_CACHE, i_layer, t);
     if (l->index_k.data) suan__index_finish_key(w, l, i_layer, t);
     for (uint32_t h = 0; h < hp->n_head; h++) suan__round_row_for(st, &l->wk_b, h * st->n_tokens + t, q + h * qk, hp->nope);
 }
 
-static suan__attn_source source_of(const suan__step *st, uint32_t i_layer) {
-    const suan__kv *kv = st->kv;
-    size_t row = st->model->hp.head_dim, width = suan__kv_width(kv->type, row),
-           block = SUAN__ATTN_BLOCK * suan__kv_row_bytes(kv->type, row);
-    const unsigned char *layer = kv->k + i_layer * kv->k_layer_bytes;
+/* Of the sequence of token t. */
+static suan__attn_source source_of(const suan__step *st, uint32_t i_layer, uint32_t t) {
+    const suan__kv *kv = st->tokens[t].kv;
+    size_t width = suan__kv_width(kv->type, st->model->hp.head_dim), at = suan__kv_k_at(kv, i_layer, 0);
     return (suan__attn_source){
-        .k = layer,
-        .v = layer,
-        .k_block_bytes = block,
-        .v_block_bytes = block,
+        .pages = kv->pages,
+        .k_at = at,
+        .v_at = at,
+        .block_bytes = kv->block_bytes,
         .ldv = width,
         .ldk = width,
         .d = (int)width,
@@ -70,7 +68,7 @@ static void transpose_queries(suan__worker *w, uint32_t h0, uint32_t n, uint32_t
     const suan__hparams *hp = &st->model->hp;
     size_t lora = hp->kv_lora, qk = hp->nope + hp->rope, ld = suan__attn_ld((size_t)n * nt);
     float *qt = w->scratch->q;
-    if (st->kv->type == SUAN__Q8_0) {
+    if (st->kv_type == SUAN__Q8_0) {
         round_queries(w, h0, n, t0, nt);
         return;
     }
@@ -105,16 +103,16 @@ static void take_latent(suan__worker *w, const suan__layer *l, uint32_t i_layer,
 
 /* Heads [h0, h0 + n) of tokens [t0, t0 + nt). */
 static void attend_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t0, uint32_t nt) {
-    suan__attn_source src = source_of(w->st, i_layer);
+    suan__attn_source src = source_of(w->st, i_layer, t0);
     transpose_queries(w, h0, n, t0, nt);
-    suan__attend(w, &src, nt, n, w->st->pos0 + t0);
+    suan__attend(w, &src, nt, n, w->st->tokens[t0].pos);
     take_latent(w, l, i_layer, h0, n, t0, nt);
 }
 
 /* The same for one token that sees more positions than it selects. */
 static void attend_selected_tile(suan__worker *w, const suan__layer *l, uint32_t i_layer, uint32_t h0, uint32_t n, uint32_t t) {
     suan__step *st = w->st;
-    suan__attn_source src = source_of(st, i_layer);
+    suan__attn_source src = source_of(st, i_layer, t);
     transpose_queries(w, h0, n, t, 1);
     suan__attend_selected(w, &src, st->model->hp.head_dim, n, st->select + (size_t)t * st->ld_select, st->model->hp.index_topk, true);
     suan__attend_finish(w, src.dv, n);
@@ -126,7 +124,7 @@ static void attend_split(suan__worker *w, const suan__layer *l, uint32_t i_layer
     suan__step *st = w->st;
     uint32_t blocks = suan__attention_blocks(st), H = st->model->hp.n_head;
     uint32_t have = UINT32_MAX; /* the part whose queries stand in scratch */
-    suan__attn_source src = source_of(st, i_layer);
+    suan__attn_source src = source_of(st, i_layer, 0);
     for (uint32_t i; suan__next_tile(w, n_tiles * blocks, &i); have = i / blocks) {
         uint32_t h0 = i / blocks * heads, n = H - h0 < heads ? H - h0 : heads;
         if (have != i / blocks) transpose_queries(w, h0, n, 0, 1);
@@ -145,7 +143,7 @@ static void attend_selected(suan__worker *w, const suan__layer *l, uint32_t i_la
     uint32_t H = st->model->hp.n_head;
     for (uint32_t i; suan__next_tile(w, st->n_tokens * parts, &i);) {
         uint32_t t = i / parts, h0 = i % parts * heads, n = H - h0 < heads ? H - h0 : heads;
-        if (suan__index_visible(st->pos0 + t, 1) > st->model->hp.index_topk)
+        if (suan__index_visible(st->tokens[t].pos, 1) > st->model->hp.index_topk)
             attend_selected_tile(w, l, i_layer, h0, n, t);
         else
             attend_tile(w, l, i_layer, h0, n, t, 1);
@@ -154,9 +152,7 @@ static void attend_selected(suan__worker *w, const suan__layer *l, uint32_t i_la
 
 /* Not ended. */
 void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
-    uint32_t H = w->st->model->hp.n_head, T = w->st->n_tokens, heads = H < SUAN__ATTN_ROWS ? H : SUAN__ATTN_ROWS,
-             parts = (H + heads - 1) / heads;
-    uint32_t tokens = SUAN__ATTN_ROWS / heads, strips = (T + tokens - 1) / tokens;
+    uint32_t H = w->st->model->hp.n_head, T = w->st->n_tokens, heads = suan__attend_heads(H), parts = (H + heads - 1) / heads;
     if (w->st->model->hp.index_topk && suan__index_is_needed(w->st, 1)) {
         if (T < SUAN__SPARSE_MANY && heads > SUAN__SPARSE_FEW_HEADS) heads = SUAN__SPARSE_FEW_HEADS;
         attend_selected(w, l, i_layer, heads, (H + heads - 1) / heads);
@@ -166,9 +162,10 @@ void suan__mla_attend(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
         attend_split(w, l, i_layer, heads, parts);
         return;
     }
-    for (uint32_t i; suan__next_tile(w, strips * parts, &i);) {
-        uint32_t t0 = i / parts * tokens, h0 = i % parts * heads;
-        attend_tile(w, l, i_layer, h0, H - h0 < heads ? H - h0 : heads, t0, T - t0 < tokens ? T - t0 : tokens);
+    for (uint32_t i; suan__next_tile(w, w->st->n_strips * parts, &i);) {
+        const suan__strip *s = &w->st->strips[i / parts];
+        uint32_t h0 = i % parts * heads;
+        attend_tile(w, l, i_layer, h0, H - h0 < heads ? H - h0 : heads, s->t0, s->n);
     }
 }
 
@@ -226,8 +223,7 @@ void suan__part_mla(suan__worker *w, const suan__layer *l, uint32_t i_layer) {
     suan__end_op_then(w, SUAN__OP_NORM, T + n_queries, finish_tile, &(suan__layer_at){l, i_layer});
     if (n_queries) {
         w->kind = SUAN__OP_ATTENTION;
-        suan__index_keys keys = suan__index_of_layer(st, i_layer);
-        suan__index_select(w, &keys, i_layer);
+        suan__index_select(w, i_layer);
     }
     w->kind = SUAN__OP_QKV;
     suan__acts nope =

@@ -177,6 +177,8 @@ suan_status suan__model_measure(const suan__family *family, const suan__hparams 
                                 uint64_t *weight_bytes, uint64_t *n_params, suan_error *err);
 /* Bytes of the buffers of a session; UINT64_MAX when 64 bits cannot hold them. The cache's: suan__kv_bytes. */
 uint64_t suan__scratch_bytes(const suan__hparams *hp, uint32_t chunk, uint32_t n_ctx, int n_threads);
+/* Of suan__step_create_many's. */
+uint64_t suan__scratch_bytes_many(const suan__hparams *hp, uint32_t max_tokens, uint32_t n_ctx, uint32_t n_rows, int n_threads);
 
 /* ---- loading ---- */
 
@@ -193,6 +195,9 @@ suan_status suan__model_check(const suan__model *model, suan_error *err);
 /* Buffers for steps of up to max_tokens tokens in a cache of n_ctx positions, made once a session. */
 typedef struct suan__step suan__step;
 suan_status suan__step_create(suan__step **step, const suan__model *model, uint32_t max_tokens, uint32_t n_ctx, suan_error *err);
+/* The same with room for n_rows rows of logits that are computed together, 1 to max_tokens of use; n_ctx: of the longest cache. */
+suan_status suan__step_create_many(suan__step **step, const suan__model *model, uint32_t max_tokens, uint32_t n_ctx, uint32_t n_rows,
+                                   suan_error *err);
 void suan__step_free(suan__step *step);
 
 /* Rows of logits: f(ctx, i_row, logits [n_vocab]) is called on the calling thread, in order; other than 0 stops with SUAN_STOPPED. */
@@ -207,6 +212,30 @@ const float *suan__step_logits(const suan__step *step);
 /* Behind a run that did not want them: the logits of its first n_tokens tokens (at most SUAN__LOGIT_ROWS), one row after the other in suan__step_logits. */
 #define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
 suan_status suan__step_rows(suan__step *step, uint32_t n_tokens, suan_error *err);
+
+/* One sequence's tokens in a step of several. */
+typedef struct suan__segment {
+    suan__kv *kv;
+    const int32_t *ids; /* [n_tokens], inside the vocabulary */
+    uint32_t n_tokens, pos0;
+    uint32_t n_logits;  /* rows of logits wanted, of its last tokens: 0 to n_tokens */
+    suan_status status; /* out: a value that is not finite in this sequence's tokens fails this sequence alone */
+    suan_error error;
+} suan__segment;
+/* n_rows rows of logits [n_rows][n_vocab], which stand in the step's buffer during the call: the segment of each, and its token in the segment. Segments in order, and their
+ * tokens; none of a failed one. Other than 0 stops the run with SUAN_STOPPED. */
+typedef int suan__rows_fn(void *ctx, uint32_t n_rows, const float *logits, const uint32_t *segment, const uint32_t *token);
+/* Runs all segments in one pass over the weights: n_segments >= 1, n_tokens >= 1 each and max_tokens in all (with DeepSeek-V4, at most SUAN__PAST_STEP of a segment). The
+ * caches are of one type and rounding; they may share pages that none of these segments writes. The bits of each sequence are those of a run of its own. The status is of the
+ * step as a whole (SUAN_STOPPED, SUAN_EIO, or SUAN_EINVAL where the above does not hold); positions of a segment that failed are not to be used. Rows are handed out on the
+ * calling thread, which may use the model's pool meanwhile, in groups as large as the buffer. Allocates nothing. */
+suan_status suan__step_run_many(suan__step *step, suan__segment *segments, uint32_t n_segments, bool exact, suan__rows_fn *on_rows,
+                                void *ctx, const atomic_bool *cancel, suan_error *err);
+/* Behind a run: what the head is multiplied with, before it is rounded (the residual stream behind the last norm), of tokens [first_token, first_token + n) of that run,
+ * counted over its segments: out [n][n_embd]. SUAN_ENUMERIC when it is not finite. */
+suan_status suan__step_normed(suan__step *step, uint32_t first_token, uint32_t n, float *out, suan_error *err);
+/* How many tokens each expert was given, added up over all steps (modulo 2^32): [n_layer][n_expert]; NULL: the model has no experts. */
+const uint32_t *suan__step_expert_use(const suan__step *step);
 /* The residual stream (or streams) behind the last layer of the last run's tokens: rows of n_embd * max(1, n_stream), until the next run. */
 const float *suan__step_state(const suan__step *step);
 

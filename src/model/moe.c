@@ -73,7 +73,7 @@ static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, 
     memcpy(key, score, n * sizeof *key);
     if (l->router_bias) kn->add(key, l->router_bias, n);
     if (l->hash_experts)
-        memcpy(selected, l->hash_experts + (size_t)st->ids[t] * used, used * sizeof *selected);
+        memcpy(selected, l->hash_experts + (size_t)st->tokens[t].id * used, used * sizeof *selected);
     else
         select_experts(hp, key, key + n, st->group_scratch + (size_t)t * hp->n_group, selected);
     sort_ascending(selected, used);
@@ -89,11 +89,14 @@ static void route_token(suan__step *st, const suan__layer *l, uint32_t i_layer, 
 
 /* Lists of tokens by expert: slots of expert e are expert_begin[e] .. expert_begin[e + 1), tokens ascending; and of the experts that have
  * tokens. */
-static void gather_slots(suan__step *st) {
+static void gather_slots(suan__step *st, uint32_t i_layer) {
     const suan__hparams *hp = &st->model->hp;
-    uint32_t n = st->n_tokens * hp->n_expert_used;
+    uint32_t n = st->n_tokens * hp->n_expert_used, *use = st->expert_use + (size_t)i_layer * hp->n_expert;
     memset(st->expert_begin, 0, (hp->n_expert + 1) * sizeof *st->expert_begin);
-    for (uint32_t i = 0; i < n; i++) st->expert_begin[st->selected[i] + 1]++;
+    for (uint32_t i = 0; i < n; i++) {
+        st->expert_begin[st->selected[i] + 1]++;
+        use[st->selected[i]]++;
+    }
     for (uint32_t e = 0; e < hp->n_expert; e++) st->expert_begin[e + 1] += st->expert_begin[e];
     memcpy(st->expert_fill, st->expert_begin, hp->n_expert * sizeof *st->expert_fill);
     for (uint32_t i = 0; i < n; i++) {
@@ -141,7 +144,7 @@ static void route_few(suan__worker *w, const void *ctx, uint32_t tile) {
     const suan__layer_at *at = ctx;
     (void)tile;
     for (uint32_t t = 0; t < w->st->n_tokens; t++) route_token(w->st, at->l, at->i_layer, t);
-    gather_slots(w->st);
+    gather_slots(w->st, at->i_layer);
 }
 
 /* The router beside the shared expert's gate and up; then the routing, by whoever is last. */
@@ -219,7 +222,7 @@ static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_la
             suan__swiglu_tile(w, &l->down, n, t - T);
     }
     suan__end_op(w);
-    if (w->i_thread == 0) gather_slots(st);
+    if (w->i_thread == 0) gather_slots(st, i_layer);
     if (!l->gate.data) {
         suan__end_op(w);
         return;

@@ -29,6 +29,16 @@ typedef struct suan__thread_scratch {
     unsigned char *q8;                /* a piece of a q8 row: SUAN__PIECE values */
 } suan__thread_scratch;
 
+/* A token of a step, and a stretch of neighbouring ones of one sequence that attention takes together. */
+typedef struct suan__token {
+    int32_t id;
+    uint32_t pos, segment;
+    suan__kv *kv;
+} suan__token;
+typedef struct suan__strip {
+    uint32_t t0, n;
+} suan__strip;
+
 /* The tiles before a thread, in a line of its own. */
 typedef struct suan__stretch {
     _Alignas(SUAN__ALIGN) _Atomic uint64_t word;
@@ -37,10 +47,15 @@ typedef struct suan__stretch {
 /* T: tokens of a step at most; used: experts a token. Where the sizes come from: place() in step.c. */
 struct suan__step {
     const suan__model *model;
-    suan__kv *kv;
-    uint32_t max_tokens, n_tokens, pos0;
-    const int32_t *ids;
-    bool exact;
+    uint32_t max_tokens, max_rows, n_ctx;
+    suan__segment *segments, one; /* of the present step, borrowed; of a step of one sequence */
+    uint32_t n_segments, n_tokens, n_strips;
+    uint32_t last_pos;     /* the greatest position of the step */
+    suan__token *tokens;   /* [T]: segment after segment */
+    suan__strip *strips;   /* [T] */
+    atomic_ullong *faults; /* [T]: of each segment, 0: none; see suan__step_fault */
+    suan__dtype kv_type;   /* of all caches of the step, and whether they make the published round trips */
+    bool rounding, exact;
     float *x, *h, *out;               /* [T][n_embd]: the residual stream, its norm, a part's output */
     float *cos, *sin;                 /* [T][n_rot / 2] */
     float *q, *kv_new, *att;          /* queries, new keys (and values behind), attention output */
@@ -59,6 +74,7 @@ struct suan__step {
     uint32_t *expert_fill;            /* [n_expert] */
     uint32_t *busy, n_busy;           /* [n_expert]: the experts that have tokens, ascending */
     uint64_t experts_read;            /* n_busy, added up over layers and steps */
+    uint32_t *expert_use;             /* [n_layer][n_expert]: tokens, added up over steps */
     uint32_t *slot_token;             /* [T * used] */
     unsigned char *h_32, *h_256;      /* h rounded, [T] q8 rows; what the model does not take is not filled */
     unsigned char *q8_32, *q8_256, *q8_gather_32, *q8_gather_256;
@@ -68,7 +84,7 @@ struct suan__step {
     unsigned char *shared_32, *shared_256;
     uint32_t split_blocks;                     /* blocks that the buffers below hold for each head; 0: attention of a token is not split */
     float *split_o, *split_m, *split_sum;      /* [H][split_blocks][width of a value], [H][split_blocks] both */
-    float *logits;                             /* [LOGIT_ROWS][n_vocab] */
+    float *logits;                             /* [max_rows][n_vocab] */
     float *index_q, *index_weight, *index_key; /* indexer: [T][heads][dim], [T][heads], [T][dim] */
     float *index_score;                        /* [SUAN__INDEX_TOKENS][ld_score]: entries of a whole context */
     uint32_t *select;                          /* [T][ld_select]: what each token selected last, ascending */
@@ -81,14 +97,13 @@ struct suan__step {
     float *joined;                        /* a module that guesses ahead: what its input is made of (ahead.h) */
     const float *hidden, *hidden_norm;    /* the same: the state at each token of the step, borrowed; the norm it still needs or NULL */
     size_t ld_score;
-    uint32_t logit_row0, n_logit_rows;
+    uint32_t n_rows, *row_token, *row_segment, *row_place; /* rows of logits at hand: token of the step, segment, token of the segment */
     suan__thread_scratch *threads;
     unsigned char *pages;
     size_t pages_bytes;
     suan__stretch *stretches; /* [n_threads]: tiles that are still to be done; see ops.c */
     const atomic_bool *cancel;
     bool stopped;
-    atomic_ullong fault;    /* 0: none; see suan__step_fault */
     suan__profile *profile; /* NULL: nobody wants the times of operations */
 };
 
@@ -109,8 +124,7 @@ typedef enum suan__fault {
     SUAN__FAULT_ROUTER,
     SUAN__FAULT_LOGITS
 } suan__fault;
-/* Notes a value that the step cannot go on with; the one with the lowest layer, then position, then kind is reported, whoever finds it
- * first. */
+/* Notes a value that the token's sequence cannot go on with; the one with the lowest layer, then position, then kind is reported, whoever finds it first. Others go on. */
 void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32_t i_token);
 
 /* for (uint32_t t; suan__next_tile(w, n, &t);) { ... } suan__end_op(w); */
@@ -118,6 +132,8 @@ bool suan__next_tile(suan__worker *w, uint32_t n_tiles, uint32_t *tile);
 void suan__end_op(suan__worker *w);
 /* Before a run. */
 void suan__reset_tiles(suan__step *st);
+/* Before the layers: the tables of a step's tokens. */
+void suan__step_begin(suan__step *st, suan__segment *segments, uint32_t n_segments, bool exact);
 /* Gives the time since the last stamp to `kind` when the step is profiled; thread 0. */
 void suan__stamp(suan__step *st, suan__op kind);
 /* Ends an operation and runs another one of n_tiles tiles behind it. One tile alone costs no barrier: the thread that arrives last computes

@@ -30,7 +30,7 @@ static void test_beyond_64_bits(void **state) {
     suan__kv kv;
     suan_error err;
     assert_int_equal(suan__kv_create(&kv, &hp, 1u << 30, SUAN__F16, &err), SUAN_ENOMEM);
-    assert_null(kv.k);
+    assert_null(kv.memory);
     suan__kv_free(&kv);
 }
 
@@ -41,14 +41,16 @@ static void test_layout(void **state) {
     suan__hparams gqa = {.n_layer = 2, .n_head_kv = 2, .head_dim = 8};
     assert_int_equal(suan__kv_create(&kv, &gqa, 300, SUAN__F32, &err), SUAN_OK);
     assert_int_equal(kv.n_ctx, 512);
-    assert_int_equal(kv.k_layer_bytes, 512 * 2 * 8 * 4);
-    assert_int_equal(kv.v_layer_bytes, kv.k_layer_bytes);
-    assert_ptr_equal(kv.v, kv.k + 2 * kv.k_layer_bytes);
-    assert_int_equal(kv.bytes, 4 * kv.k_layer_bytes);
+    assert_int_equal(kv.block_bytes, 256 * 8 * 4);
+    assert_int_equal(kv.layer_bytes, 2 * 2 * kv.block_bytes);
+    assert_ptr_equal(kv.pages[1], kv.pages[0] + 2 * kv.layer_bytes);
+    assert_int_equal(suan__kv_k_at(&kv, 1, 1), kv.layer_bytes + kv.block_bytes);
+    assert_int_equal(suan__kv_v_at(&kv, 1, 1), kv.layer_bytes + 3 * kv.block_bytes);
+    assert_int_equal(kv.bytes, 2 * 2 * kv.layer_bytes);
     suan__kv_free(&kv);
     suan__hparams mla = {.n_layer = 2, .n_head_kv = 1, .head_dim = 24, .kv_lora = 16};
     assert_int_equal(suan__kv_create(&kv, &mla, 256, SUAN__F16, &err), SUAN_OK);
-    assert_null(kv.v);
+    assert_int_equal(kv.layer_bytes, kv.block_bytes);
     assert_int_equal(kv.bytes, 2 * 256 * 24 * 2);
     suan__kv_free(&kv);
 }
