@@ -43,6 +43,10 @@ typedef struct suan__ask {
     const char *format_text; /* schema as JSON text, GBNF or expression */
     size_t n_format_text;
     bool plain; /* the answer is not taken apart: all of it is text (completions, raw) */
+
+    /* The reply's stream begins as soon as the batch has taken the request, before any event, so that keep-alives flow while the prompt waits and is read. NULL: the interface begins
+     * what it replies itself. Static strings, as suan__stream_begin and suan__stream_keep_alive take them. */
+    const char *stream_type, *stream_keep_alive;
 } suan__ask;
 
 typedef enum suan__ask_event_kind {
@@ -100,11 +104,28 @@ typedef void suan__ask_fn(void *ctx, suan__exchange *x, const suan__ask_event *e
 suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*free_ctx)(void *));
 /* Renders, encodes, compiles and submits. false: *problem says why, and no event comes. */
 bool suan__ask_start(suan__exchange *x, suan__ask *ask, suan__problem *problem);
+/* The two halves of start, for interfaces that ask for several answers at once: all are prepared on the worker, then submitted there or from an event of another (and then quickly).
+ * The exchange's ledger row is written when all that were prepared have ended or were dropped. */
+bool suan__ask_prepare(suan__exchange *x, suan__ask *ask, suan__problem *problem);
+bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem);
+/* Prepared, and will not be submitted. */
+void suan__ask_drop(suan__exchange *x, suan__ask *ask);
+/* Ends it soon; END follows. */
+void suan__ask_cancel(suan__ask *ask);
+/* Replies the problem: as a reply of its own, or, where a stream has begun, within it, and ends that. */
+void suan__ask_fail(suan__exchange *x, const suan__problem *problem);
+/* Stop strings: v is NULL, a string or a list of strings (none empty, at most 64); they go to ask->params. */
+bool suan__ask_stop(suan__exchange *x, suan__ask *ask, const json_t *v, const char *where, suan__problem *problem);
+/* Checks a request's model name: true for this server's; NOT_FOUND otherwise. */
+bool suan__ask_model(suan__exchange *x, const json_t *name, const char *where, suan__problem *problem);
 /* Only counts the prompt's tokens. */
 bool suan__ask_count(suan__exchange *x, suan__ask *ask, size_t *n_tokens, suan__problem *problem);
 
 /* What a token is, for logprobs: its bytes; borrowed from the model. */
 const char *suan__ask_token_bytes(const suan__exchange *x, int32_t id, size_t *n);
+/* What the model can do, from its template: calls of tools; reasoning that can be turned on or off. */
+bool suan__ask_has_tools(const suan__server *s);
+bool suan__ask_has_thinking(const suan__server *s);
 /* The usage extension of replies: {"queue_ms", "prompt_ms", "decode_ms", "busy_ms", "bytes_read", "joules", "cost", "currency"}; new reference. */
 json_t *suan__usage_json(const suan__exchange *x, const suan_usage *usage);
 

@@ -1,0 +1,299 @@
+/* ask.c: the life of an ask: made, prepared, submitted, ended.
+ *
+ * It belongs to its exchange, and holds a reference to it from submit to the end of the request. The batch's thread hands over events; the client's going and slowness come on any
+ * thread: the lock guards the request against being freed under their hands, and makes the first event wait until submit knows the request.
+ */
+#include "serve/ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "serve/ask_internal.h"
+#include "serve/fields.h"
+
+static suan__ask_state *state_of(suan__ask *ask) {
+    return (suan__ask_state *)ask;
+}
+
+/* ---- making ---- */
+
+static void free_state(void *p) {
+    suan__ask_state *a = p;
+    suan__ask_choices_fini(a);
+    json_decref(a->ask.messages);
+    json_decref(a->ask.tools);
+    json_decref(a->ask.template_extra);
+    suan_free(a->prompt);
+    suan_free(a->ids);
+    suan_grammar_free(a->grammar);
+    free(a->tools);
+    suan__free(a->stop);
+    if (a->free_ctx) a->free_ctx(a->ctx);
+    pthread_mutex_destroy(&a->lock);
+    suan__free(a);
+}
+
+static void free_bill(void *p) {
+    suan__free(p);
+}
+
+static suan__ask_bill *bill_of(suan__exchange *x) {
+    suan__ask_bill *bill = suan__exchange_kept(x, free_bill);
+    if (bill) return bill;
+    bill = suan__calloc(1, sizeof *bill);
+    return bill && suan__exchange_keep(x, bill, free_bill) ? bill : NULL;
+}
+
+suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*free_ctx)(void *)) {
+    static const suan__problem no_memory = {.kind = SUAN__PROBLEM_BUSY, .message = "Out of memory.", .retry_after = 1};
+    suan__ask_bill *bill = bill_of(x);
+    suan__ask_state *a = bill ? suan__calloc(1, sizeof *a) : NULL;
+    if (!a) {
+        if (free_ctx) free_ctx(ctx);
+        suan__reply_problem(x, &no_memory);
+        return NULL;
+    }
+    a->x = x;
+    a->fn = fn;
+    a->ctx = ctx;
+    a->free_ctx = free_ctx;
+    a->bill = bill;
+    pthread_mutex_init(&a->lock, NULL);
+    suan_request_params_init(&a->ask.params);
+    a->ask.params.sampling = suan__exchange_server(x)->config.sampling;
+    a->ask.params.n_choices = 1;
+    a->ask.params.keep_control = true;
+    a->ask.think = -1;
+    if (!suan__exchange_keep(x, a, free_state)) { /* it has been freed */
+        suan__reply_problem(x, &no_memory);
+        return NULL;
+    }
+    return &a->ask;
+}
+
+/* ---- what interfaces have in common ---- */
+
+bool suan__ask_model(suan__exchange *x, const json_t *name, const char *where, suan__problem *problem) {
+    if (!json_is_string(name)) return suan__problem_set(problem, SUAN__PROBLEM_INVALID, where, "%s is missing.", where);
+    if (suan__server_is_model(suan__exchange_server(x), json_string_value(name))) return true;
+    return suan__problem_set(problem, SUAN__PROBLEM_NOT_FOUND, where, "The model \"%.200s\" was not found; this server has \"%s\".",
+                             json_string_value(name), suan__exchange_server(x)->config.model_name);
+}
+
+static bool add_stop(suan__ask_state *a, const json_t *v, const char *where, suan__problem *problem) {
+    size_t n = json_string_length(v);
+    if (!json_is_string(v) || n == 0 || n > SUAN__MAX_STOP_STRING_BYTES)
+        return suan__problem_set(problem, SUAN__PROBLEM_INVALID, where, "%s is no stop string, expected a string of 1 to %d bytes.", where,
+                                 SUAN__MAX_STOP_STRING_BYTES);
+    a->stop[a->ask.params.n_stop++] = json_string_value(v);
+    return true;
+}
+
+bool suan__ask_stop(suan__exchange *x, suan__ask *ask, const json_t *v, const char *where, suan__problem *problem) {
+    suan__ask_state *a = state_of(ask);
+    char path[SUAN__PATH_BYTES];
+    if (!v || json_is_null(v)) return true;
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n > SUAN__MAX_STOP_STRINGS)
+        return suan__problem_set(problem, SUAN__PROBLEM_INVALID, where, "%s has %zu strings, expected at most %d.", where, n,
+                                 SUAN__MAX_STOP_STRINGS);
+    suan__free(a->stop);
+    a->stop = suan__calloc(SUAN__MAX_STOP_STRINGS, sizeof *a->stop);
+    if (!a->stop) return suan__problem_set(problem, SUAN__PROBLEM_BUSY, where, "Out of memory.");
+    ask->params.n_stop = 0;
+    ask->params.stop = a->stop;
+    if (!json_is_array(v)) return add_stop(a, v, where, problem);
+    for (size_t i = 0; i < n; i++)
+        if (!add_stop(a, json_array_get(v, i), suan__item_path(path, where, i), problem)) return false;
+    return true;
+}
+
+void suan__ask_fail(suan__exchange *x, const suan__problem *problem) {
+    if (!suan__reply_has_begun(x)) {
+        suan__reply_problem(x, problem);
+        return;
+    }
+    suan__exchange_route(x)->dialect->stream_error(x, problem);
+    suan__stream_end(x);
+}
+
+const char *suan__ask_token_bytes(const suan__exchange *x, int32_t id, size_t *n) {
+    const suan_tokenizer *t = suan_model_tokenizer(suan__exchange_server(x)->model);
+    const char *bytes = t ? suan_tokenizer_token_bytes(t, id, n) : NULL;
+    if (!bytes) *n = 0;
+    return bytes ? bytes : "";
+}
+
+/* ---- the bill of an exchange ---- */
+
+static void add_usage(suan_usage *sum, const suan_usage *u) {
+    bool had_any = sum->n_prompt > 0;
+    sum->n_prompt += u->n_prompt;
+    sum->n_cached += u->n_cached;
+    sum->n_completion += u->n_completion;
+    if (u->queue_seconds > sum->queue_seconds) sum->queue_seconds = u->queue_seconds;
+    if (u->prompt_seconds > sum->prompt_seconds) sum->prompt_seconds = u->prompt_seconds;
+    if (u->decode_seconds > sum->decode_seconds) sum->decode_seconds = u->decode_seconds;
+    sum->busy_seconds += u->busy_seconds;
+    sum->bytes_read += u->bytes_read;
+    sum->operations += u->operations;
+    if (u->joules < 0 || (had_any && sum->joules < 0))
+        sum->joules = -1;
+    else
+        sum->joules += u->joules;
+}
+
+static void settle(suan__exchange *x, suan__ask_bill *bill, const suan_usage *usage, uint32_t n_reasoning, int status) {
+    static const suan_usage nothing = {.joules = -1};
+    add_usage(&bill->usage, usage ? usage : &nothing);
+    bill->n_reasoning += n_reasoning;
+    if (status > bill->status) bill->status = status;
+    if (--bill->n_open == 0) suan__server_account(suan__exchange_server(x), x, &bill->usage, bill->n_reasoning, bill->status);
+}
+
+/* ---- preparing and submitting ---- */
+
+bool suan__ask_prepare(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
+    suan__ask_state *a = state_of(ask);
+    a->bill->n_open++;
+    a->is_prepared = true;
+    bool is_good = suan__ask_render(a, problem) && suan__ask_compile(a, problem) && suan__ask_choices_init(a, problem);
+    if (!is_good) settle(x, a->bill, NULL, 0, suan__problem_status(problem->kind));
+    a->is_prepared = is_good;
+    return is_good;
+}
+
+void suan__ask_drop(suan__exchange *x, suan__ask *ask) {
+    suan__ask_state *a = state_of(ask);
+    if (!a->is_prepared) return;
+    a->is_prepared = false;
+    settle(x, a->bill, NULL, 0, 0);
+}
+
+static void on_gone(void *ctx) {
+    suan__ask_state *a = ctx;
+    pthread_mutex_lock(&a->lock);
+    a->is_gone = true;
+    if (a->request) suan_request_cancel(a->request);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void on_slow(void *ctx, bool is_full) {
+    suan__ask_state *a = ctx;
+    pthread_mutex_lock(&a->lock);
+    if (a->request) suan_request_pause(a->request, is_full);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void suan__ask_cancel(suan__ask *ask) {
+    suan__ask_state *a = state_of(ask);
+    pthread_mutex_lock(&a->lock);
+    if (a->request) suan_request_cancel(a->request);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* When asking again may help: a quarter of the time that what waits will take, by the work of requests so far. */
+static double retry_seconds(const suan__server *s) {
+    suan_batch_stats stats;
+    suan_batch_get_stats(s->batch, &stats);
+    double each = stats.n_finished > 0 ? stats.busy_seconds / (double)stats.n_finished : 1;
+    double seconds = each * ((double)stats.n_queued + 1) / 4;
+    return seconds < 1 ? 1 : seconds > 100 ? 100 : seconds; /* clients do not wait for more than 120 */
+}
+
+static bool refuse(suan__ask_state *a, const suan_error *err, suan__problem *problem) {
+    suan__problem_from(problem, a->ask.messages ? "messages" : "prompt", err);
+    if (problem->kind == SUAN__PROBLEM_BUSY) {
+        if (strstr(err->message, "owner")) problem->kind = SUAN__PROBLEM_RATE; /* others may still have room */
+        problem->retry_after = retry_seconds(suan__exchange_server(a->x));
+        problem->param[0] = 0;
+    }
+    settle(a->x, a->bill, NULL, 0, suan__problem_status(problem->kind));
+    return false;
+}
+
+bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
+    suan__ask_state *a = state_of(ask);
+    const suan__server *s = suan__exchange_server(x);
+    suan_request_params params = ask->params;
+    suan_error err = {0};
+    params.ids = a->ids;
+    params.n_ids = a->n_ids;
+    params.stop = NULL, params.n_stop = 0; /* they are found in what is visible */
+    params.grammar = a->grammar;
+    params.owner = suan__exchange_owner(x);
+    params.on_event = suan__ask_on_event;
+    params.ctx = a;
+    if (params.max_seconds == 0) params.max_seconds = s->config.max_seconds;
+    a->is_prepared = false;
+    suan__exchange_ref(x);
+    pthread_mutex_lock(&a->lock);
+    bool is_good = suan_batch_submit(s->batch, &params, &a->request, &err) == SUAN_OK;
+    if (is_good && ask->stream_type) {
+        suan__stream_begin(x, ask->stream_type);
+        if (ask->stream_keep_alive) suan__stream_keep_alive(x, ask->stream_keep_alive);
+    }
+    if (is_good) suan__exchange_ref(x); /* for this call: the first event may be the last */
+    pthread_mutex_unlock(&a->lock);
+    if (is_good)
+        suan__exchange_watch(x, on_gone, ask->stream_type ? on_slow : NULL, a);
+    else
+        refuse(a, &err, problem);
+    suan__exchange_free(x); /* the reference of this call, or that of a request that there is not */
+    return is_good;
+}
+
+bool suan__ask_start(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
+    return suan__ask_prepare(x, ask, problem) && suan__ask_submit(x, ask, problem);
+}
+
+bool suan__ask_count(suan__exchange *x, suan__ask *ask, size_t *n_tokens, suan__problem *problem) {
+    suan__ask_state *a = state_of(ask);
+    if (!suan__ask_render(a, problem)) return false;
+    *n_tokens = a->n_ids;
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void find_problem(suan__ask_state *a, const suan_event *event, bool is_gone) {
+    if (a->has_failed || event->status == SUAN_OK) return;
+    if (event->status == SUAN_STOPPED && a->n_choices > 0 && a->n_over == a->n_choices) return; /* stop strings ended all of them */
+    a->has_failed = true;
+    if (event->status == SUAN_STOPPED) {
+        suan__problem_set(&a->problem, SUAN__PROBLEM_BUSY, "", "%s",
+                          is_gone ? "The client has gone." : "The request was cancelled: the server stops.");
+        a->problem.retry_after = 1;
+    } else if (event->error) {
+        suan__problem_from(&a->problem, "", event->error);
+    } else {
+        suan__problem_set(&a->problem, SUAN__PROBLEM_INTERNAL, "", "The request failed: %s.", suan_status_text(event->status));
+    }
+}
+
+void suan__ask_ended(suan__ask_state *a, const suan_event *event) {
+    suan__exchange *x = a->x;
+    suan__ask_event end = {.kind = SUAN__ASK_END, .usage = event->usage};
+    uint32_t n_drawn = 0;
+    bool ended_early = false;
+    for (uint32_t i = 0; i < a->n_choices; i++) {
+        end.n_reasoning += a->choices[i].n_reasoning;
+        n_drawn += a->choices[i].n_drawn;
+        ended_early |= a->choices[i].ended_early;
+    }
+    if (ended_early) end.usage.n_completion = n_drawn; /* what the batch drew behind a stop string counts for nobody */
+    pthread_mutex_lock(&a->lock);
+    suan_request *request = a->request;
+    bool is_gone = a->is_gone;
+    a->request = NULL;
+    pthread_mutex_unlock(&a->lock);
+    find_problem(a, event, is_gone);
+    if (a->has_failed) end.problem = &a->problem;
+    settle(x, a->bill, &end.usage, end.n_reasoning, is_gone ? 499 : a->has_failed ? suan__problem_status(a->problem.kind) : 200);
+    static const suan__problem none = {.kind = SUAN__PROBLEM_NONE};
+    if (!end.problem) end.problem = &none;
+    a->fn(a->ctx, x, &end);
+    suan_request_free(&request);
+    suan__exchange_free(x); /* `a` may be gone now */
+}

@@ -1,0 +1,86 @@
+/* ask_internal.h: what the files of an ask share. */
+#ifndef SUAN_SERVE_ASK_INTERNAL_H
+#define SUAN_SERVE_ASK_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "serve/ask.h"
+#include "serve/ask_text.h"
+#include "serve/server.h"
+
+/* Tokens whose logprobs wait for their text. `top` of each is at `i_top` until it is handed out. */
+typedef struct suan__ask_tokens {
+    suan__token *v;
+    size_t *i_top;
+    size_t n, capacity;
+    suan_logprob *top;
+    size_t n_top, capacity_top;
+} suan__ask_tokens;
+
+typedef struct suan__ask_choice {
+    struct suan__ask_state *a;
+    uint32_t i;
+    suan_answer *answer; /* NULL: plain */
+    suan__ask_text text; /* what is visible, on its way through the stop strings */
+    suan__ask_text reasoning;
+    suan__ask_tokens tokens;
+    bool is_over;      /* its finish was reported */
+    bool ended_early;  /* by a stop string: the batch may draw on, which counts for nobody */
+    bool is_reasoning; /* the last part was */
+    uint32_t n_calls, n_drawn;
+    uint32_t n_reasoning, n_undecided; /* tokens of which nothing showed yet */
+} suan__ask_choice;
+
+/* The sum of what all asks of an exchange cost; kept with it. */
+typedef struct suan__ask_bill {
+    uint32_t n_open; /* prepared, and not ended */
+    suan_usage usage;
+    uint32_t n_reasoning;
+    int status;
+} suan__ask_bill;
+
+typedef struct suan__ask_state {
+    suan__ask ask; /* first: the interface's view of this */
+    suan__exchange *x;
+    suan__ask_fn *fn;
+    void *ctx;
+    void (*free_ctx)(void *);
+    suan__ask_bill *bill;
+
+    char *prompt; /* the rendered prompt; suan_free */
+    size_t n_prompt;
+    int32_t *ids; /* suan__free */
+    size_t n_ids;
+    suan_grammar *grammar;
+    char *tools; /* as JSON text; free */
+    suan__stops stops;
+    const char **stop; /* the strings of params.stop */
+
+    pthread_mutex_t lock; /* request, is_gone; held while the batch takes the request, so no event overtakes the pointer */
+    suan_request *request;
+    bool is_gone; /* the client */
+    bool is_prepared;
+
+    uint32_t n_choices, n_over;
+    suan__ask_choice *choices;
+    bool has_failed;
+    suan__problem problem;
+} suan__ask_state;
+
+/* ask_prompt.c: fills prompt, ids, tools. */
+bool suan__ask_render(suan__ask_state *a, suan__problem *problem);
+/* ask_form.c: the grammar, if one is wanted. */
+bool suan__ask_compile(suan__ask_state *a, suan__problem *problem);
+/* ask_events.c: one choice for each that is asked for; the batch's events. */
+bool suan__ask_choices_init(suan__ask_state *a, suan__problem *problem);
+void suan__ask_choices_fini(suan__ask_state *a);
+suan_event_fn suan__ask_on_event;
+/* ask.c: the request has ended; may free the exchange and with it `a`. */
+void suan__ask_ended(suan__ask_state *a, const suan_event *event);
+
+/* account.c: to the ledger and the metrics; status 499: the client left first. */
+void suan__server_account(suan__server *s, const suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning, int status);
+double suan__usage_cost(const suan__serve_config *config, const suan_usage *usage);
+
+#endif

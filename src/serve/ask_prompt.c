@@ -1,0 +1,322 @@
+/* ask_prompt.c: what is asked becomes the ids of a prompt: messages by the model's template, text by its tokenizer.
+ *
+ * Only the template writes control tokens; a request cannot bring a template, nor a variable that stands for one of its tokens.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "serve/ask_internal.h"
+#include "serve/fields.h"
+
+/* ---- the template ---- */
+
+static const suan_tokenizer *tokenizer_of(const suan__ask_state *a) {
+    return suan_model_tokenizer(suan__exchange_server(a->x)->model);
+}
+
+/* Whether the model's templates (the default one, and the one for tools) mention a word. */
+static bool mentions(const suan_model *model, const char *word) {
+    const suan_tokenizer *t = suan_model_tokenizer(model);
+    static const char *const names[] = {NULL, "tool_use"};
+    for (size_t i = 0; t && i < sizeof names / sizeof *names; i++) {
+        size_t n = 0;
+        const char *source = suan_tokenizer_chat_template(t, names[i], &n);
+        if (source && memmem(source, n, word, strlen(word))) return true;
+    }
+    return false;
+}
+
+bool suan__ask_has_tools(const suan__server *s) {
+    return s->syntax != SUAN_ANSWER_PLAIN && mentions(s->model, "tools");
+}
+
+bool suan__ask_has_thinking(const suan__server *s) {
+    return mentions(s->model, "enable_thinking") || mentions(s->model, "thinking") || mentions(s->model, "reasoning_effort");
+}
+
+/* Some templates tell messages with calls by a content that is none, others write it out. */
+static bool wants_null_content(const suan_model *model) {
+    return mentions(model, "content'] is none") || mentions(model, "content\"] is none") || mentions(model, "content is none");
+}
+
+/* ---- messages ---- */
+
+/* A list of text parts as one string; NULL: *problem. */
+static json_t *join_parts(const json_t *parts, const char *where, suan__problem *problem) {
+    suan__buf text = {0};
+    size_t i;
+    const json_t *part;
+    json_array_foreach((json_t *)parts, i, part) {
+        char path[SUAN__PATH_BYTES];
+        const char *type = json_string_value(json_object_get(part, "type"));
+        const json_t *words = json_object_get(part, "text");
+        suan__item_path(path, where, i);
+        if ((type && strcmp(type, "text") != 0) || !json_is_string(words)) {
+            suan__problem_set(problem, type && strcmp(type, "text") != 0 ? SUAN__PROBLEM_UNSUPPORTED : SUAN__PROBLEM_INVALID, path,
+                              "%s is of type \"%.40s\"; this model takes parts of type \"text\" with a string \"text\".", path,
+                              type ? type : "");
+            suan__buf_fini(&text);
+            return NULL;
+        }
+        if (i > 0) suan__buf_append(&text, "\n", 1);
+        suan__buf_append(&text, json_string_value(words), json_string_length(words));
+    }
+    json_t *joined = text.failed ? NULL : json_stringn(text.data ? text.data : "", text.n);
+    suan__buf_fini(&text);
+    if (!joined) suan__problem_set(problem, SUAN__PROBLEM_BUSY, where, "Out of memory.");
+    return joined;
+}
+
+static json_t *content_of(const suan__ask_state *a, const json_t *message, const char *where, suan__problem *problem) {
+    char path[SUAN__PATH_BYTES];
+    json_t *content = json_object_get(message, "content");
+    suan__field_path(path, where, "content");
+    if (json_is_string(content)) return json_incref(content);
+    if (json_is_array(content)) return join_parts(content, path, problem);
+    if (content && !json_is_null(content)) {
+        suan__problem_set(problem, SUAN__PROBLEM_INVALID, path, "%s is neither a string nor a list of parts.", path);
+        return NULL;
+    }
+    bool has_calls = json_array_size(json_object_get(message, "tool_calls")) > 0;
+    return has_calls && wants_null_content(suan__exchange_server(a->x)->model) ? json_null() : json_string("");
+}
+
+/* Calls whose arguments are JSON text instead of objects, for templates that write them out as they are. */
+static json_t *with_text_arguments(const json_t *calls) {
+    json_t *copy = json_deep_copy(calls);
+    size_t i;
+    json_t *call;
+    json_array_foreach(copy, i, call) {
+        json_t *function = json_object_get(call, "function");
+        json_t *arguments = json_object_get(function, "arguments");
+        if (!arguments || json_is_string(arguments)) continue;
+        char *text = json_dumps(arguments, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (!text || json_object_set_new(function, "arguments", json_string(text)) != 0) json_decref(copy), copy = NULL;
+        free(text);
+        if (!copy) return NULL;
+    }
+    return copy;
+}
+
+/* One message as templates take it; NULL: *problem. */
+static json_t *normal_message(const suan__ask_state *a, const json_t *message, size_t i, bool text_arguments, suan__problem *problem) {
+    static const char *const roles[] = {"system", "developer", "user", "assistant", "tool"};
+    char where[SUAN__PATH_BYTES];
+    suan__item_path(where, "messages", i);
+    const char *role = json_string_value(json_object_get(message, "role"));
+    bool is_known = false;
+    for (size_t k = 0; role && k < sizeof roles / sizeof *roles; k++) is_known |= strcmp(role, roles[k]) == 0;
+    if (!is_known) {
+        suan__problem_set(problem, SUAN__PROBLEM_INVALID, where,
+                          "%s has the role \"%.40s\", expected system, developer, user, assistant or tool.", where, role ? role : "");
+        return NULL;
+    }
+    json_t *content = content_of(a, message, where, problem);
+    if (!content) return NULL;
+    json_t *copy = json_copy((json_t *)message);
+    bool is_good = json_object_set_new(copy, "content", content) == 0;
+    if (strcmp(role, "developer") == 0 && !mentions(suan__exchange_server(a->x)->model, "developer"))
+        is_good = is_good && json_object_set_new(copy, "role", json_string("system")) == 0;
+    json_t *calls = json_object_get(copy, "tool_calls");
+    if (calls && json_array_size(calls) == 0)
+        json_object_del(copy, "tool_calls");
+    else if (calls && text_arguments)
+        is_good = is_good && json_object_set_new(copy, "tool_calls", with_text_arguments(calls)) == 0;
+    if (is_good) return copy;
+    json_decref(copy);
+    suan__problem_set(problem, SUAN__PROBLEM_BUSY, where, "Out of memory.");
+    return NULL;
+}
+
+static json_t *normal_messages(const suan__ask_state *a, size_t n, bool text_arguments, suan__problem *problem) {
+    json_t *messages = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *message = normal_message(a, json_array_get(a->ask.messages, i), i, text_arguments, problem);
+        if (!message) {
+            json_decref(messages);
+            return NULL;
+        }
+        if (json_array_append_new(messages, message) != 0) {
+            json_decref(messages);
+            suan__problem_set(problem, SUAN__PROBLEM_BUSY, "messages", "Out of memory.");
+            return NULL;
+        }
+    }
+    return messages;
+}
+
+/* ---- the template's variables ---- */
+
+static bool add_extra(json_t *request, const json_t *extra, suan__problem *problem) {
+    static const char *const taken[] = {
+        "messages",  "tools",     "add_generation_prompt", "chat_template", "bos_token", "eos_token", "unk_token",
+        "pad_token", "documents", "continue_final_message"};
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)extra, name, v) {
+        for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+            if (strcmp(name, taken[i]) == 0)
+                return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "chat_template_kwargs",
+                                         "\"%s\" is not a variable that a request can set.", name);
+        }
+        if (json_object_set(request, name, v) != 0) return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "", "Out of memory.");
+    }
+    return true;
+}
+
+/* The words of different templates for the same: Qwen3, GLM, SmolLM; DeepSeek and Granite; Seed-OSS. */
+static bool add_thinking(json_t *request, int think) {
+    if (think < 0) return true;
+    return json_object_set_new(request, "enable_thinking", json_boolean(think)) == 0 &&
+           json_object_set_new(request, "thinking", json_boolean(think)) == 0 &&
+           (think || json_object_set_new(request, "thinking_budget", json_integer(0)) == 0);
+}
+
+/* The request for the renderer as JSON text, free(); NULL: *problem. */
+static char *request_text(const suan__ask_state *a, size_t n_messages, bool text_arguments, suan__problem *problem) {
+    json_t *messages = normal_messages(a, n_messages, text_arguments, problem);
+    if (!messages) return NULL;
+    json_t *request = json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
+    bool is_good = request != NULL, has_tools = json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE;
+    if (is_good && has_tools) is_good = json_object_set(request, "tools", a->ask.tools) == 0;
+    is_good = is_good && add_thinking(request, a->ask.think);
+    if (is_good && a->ask.template_extra && !add_extra(request, a->ask.template_extra, problem)) {
+        json_decref(request);
+        return NULL;
+    }
+    char *text = is_good ? json_dumps(request, JSON_COMPACT) : NULL;
+    json_decref(request);
+    if (!text) suan__problem_set(problem, SUAN__PROBLEM_BUSY, "", "Out of memory.");
+    return text;
+}
+
+/* ---- going on with an answer ---- */
+
+static bool append_ids(suan__ask_state *a, const char *text, size_t n, unsigned flags, suan_error *err) {
+    size_t n_more = 0;
+    if (n == 0) return true;
+    if (suan_tokenizer_encode(tokenizer_of(a), text, n, flags, NULL, 0, &n_more, err) != SUAN_OK) return false;
+    int32_t *ids = suan__realloc(a->ids, a->n_ids + n_more, sizeof *ids);
+    if (!ids) return suan__fail(err, SUAN_ENOMEM, "out of memory") == SUAN_OK;
+    a->ids = ids;
+    if (suan_tokenizer_encode(tokenizer_of(a), text, n, flags, ids + a->n_ids, n_more, &n_more, err) != SUAN_OK) return false;
+    a->n_ids += n_more;
+    suan__buf prompt = {0};
+    suan__buf_append(&prompt, a->prompt ? a->prompt : "", a->n_prompt);
+    suan__buf_append(&prompt, text, n);
+    if (prompt.failed) {
+        suan__buf_fini(&prompt);
+        return suan__fail(err, SUAN_ENOMEM, "out of memory") == SUAN_OK;
+    }
+    suan_free(a->prompt);
+    a->prompt = prompt.data;
+    a->n_prompt = prompt.n;
+    return true;
+}
+
+/* Whether the prompt ends within a block of reasoning that the template opened. */
+static bool opens_reasoning(const suan__ask_state *a) {
+    bool is_open = false;
+    const char *at = a->prompt, *end = a->prompt + a->n_prompt, *open, *close;
+    while (at && at < end) {
+        open = memmem(at, (size_t)(end - at), "<think>", 7);
+        close = memmem(at, (size_t)(end - at), "</think>", 8);
+        if (!open && !close) break;
+        is_open = open && (!close || open < close);
+        at = is_open ? open + 7 : close + 8;
+    }
+    return is_open;
+}
+
+/* The last message's words behind the prompt that the template wrote for its answer. */
+static bool append_last(suan__ask_state *a, const json_t *last, suan__problem *problem) {
+    suan_error err = {0};
+    json_t *content = content_of(a, last, "messages", problem);
+    if (!content) return false;
+    const json_t *reasoning = json_object_get(last, "reasoning_content");
+    bool is_good = true;
+    if (opens_reasoning(a)) {
+        is_good = append_ids(a, json_string_value(reasoning), json_string_length(reasoning), 0, &err) &&
+                  append_ids(a, "\n</think>\n\n", 11, SUAN_TOKENIZE_PARSE_SPECIAL, &err);
+    }
+    is_good = is_good && append_ids(a, json_string_value(content), json_string_length(content), 0, &err);
+    json_decref(content);
+    return is_good || suan__problem_from(problem, "messages", &err);
+}
+
+/* ---- the three kinds of prompts ---- */
+
+static bool encode_request(suan__ask_state *a, const char *request, suan_error *err) {
+    const suan_model *model = suan__exchange_server(a->x)->model;
+    if (suan_model_chat_encode(model, request, strlen(request), NULL, &a->ids, &a->n_ids, &a->prompt, err) != SUAN_OK) return false;
+    a->n_prompt = strlen(a->prompt); /* NULs are refused in requests */
+    return true;
+}
+
+static bool render_messages(suan__ask_state *a, suan__problem *problem) {
+    const suan__server *s = suan__exchange_server(a->x);
+    size_t n = json_array_size(a->ask.messages);
+    suan_error err = {0};
+    if (!suan_model_has_chat(s->model))
+        return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "messages",
+                                 "The model has no chat template; it takes plain prompts only.");
+    if (n == 0) return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "messages", "messages is empty, expected at least one.");
+    if (json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE && !suan__ask_has_tools(s))
+        return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "tools",
+                                 "The model does not support tools: its chat template has no form for them.");
+    const json_t *last = json_array_get(a->ask.messages, n - 1);
+    if (a->ask.continues_last && json_array_size(json_object_get(last, "tool_calls")) > 0)
+        return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "messages", "An answer that has called tools cannot be gone on with.");
+    bool is_good = false;
+    for (int text_arguments = 0; text_arguments < 2 && !is_good; text_arguments++) {
+        suan_error second = {0};
+        char *request = request_text(a, n - a->ask.continues_last, text_arguments, problem);
+        if (!request) return false;
+        is_good = encode_request(a, request, text_arguments ? &second : &err);
+        free(request);
+        if (!is_good && err.status != SUAN_ETEMPLATE) break;
+    }
+    if (!is_good) return suan__problem_from(problem, "messages", &err);
+    if (a->ask.think == 0 && opens_reasoning(a))
+        return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "",
+                                 "The model's chat template always lets it reason; that cannot be turned off.");
+    return !a->ask.continues_last || append_last(a, last, problem);
+}
+
+static bool encode_text(suan__ask_state *a, suan__problem *problem) {
+    suan_error err = {0};
+    const suan_tokenizer *t = tokenizer_of(a);
+    unsigned flags = SUAN_TOKENIZE_ADD_SPECIAL | (a->ask.text_is_raw ? SUAN_TOKENIZE_PARSE_SPECIAL : 0u);
+    if (!t) return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "prompt", "The model has no tokenizer; it takes token ids only.");
+    if (suan_tokenizer_encode(t, a->ask.text, a->ask.n_text, flags, NULL, 0, &a->n_ids, &err) != SUAN_OK)
+        return suan__problem_from(problem, "prompt", &err);
+    a->ids = suan__calloc(a->n_ids, sizeof *a->ids);
+    if (!a->ids) return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "prompt", "Out of memory.");
+    if (suan_tokenizer_encode(t, a->ask.text, a->ask.n_text, flags, a->ids, a->n_ids, &a->n_ids, &err) != SUAN_OK)
+        return suan__problem_from(problem, "prompt", &err);
+    return true;
+}
+
+/* The contract refuses ids outside the vocabulary with their number. */
+static bool copy_ids(suan__ask_state *a, suan__problem *problem) {
+    uint32_t n_vocab = suan__exchange_server(a->x)->info.n_vocab;
+    a->ids = suan__calloc(a->ask.n_ids, sizeof *a->ids);
+    if (!a->ids) return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "prompt", "Out of memory.");
+    for (size_t i = 0; i < a->ask.n_ids; i++) {
+        if (a->ask.ids[i] < 0 || (uint32_t)a->ask.ids[i] >= n_vocab)
+            return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "prompt", "Token %zu of the prompt is %d, expected 0 to %u.", i,
+                                     (int)a->ask.ids[i], n_vocab - 1);
+        a->ids[i] = a->ask.ids[i];
+    }
+    a->n_ids = a->ask.n_ids;
+    return true;
+}
+
+bool suan__ask_render(suan__ask_state *a, suan__problem *problem) {
+    bool is_good = a->ask.messages ? render_messages(a, problem) : a->ask.ids ? copy_ids(a, problem) : encode_text(a, problem);
+    if (!is_good) return false;
+    if (a->n_ids == 0)
+        return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "prompt", "The prompt is empty; a model needs a token to go on from.");
+    return true;
+}
