@@ -60,6 +60,10 @@ typedef struct suan__step_shape {
  * the cache, the embedding's rows. Activations stay in caches and count nothing, and so do norms, softmax and the like. */
 void suan__step_cost(const suan__model *model, const suan__step_shape *shape, const suan__rates *rates, suan__cost *cost);
 
+/* Of a run of several segments (their lengths, positions and rows of logits), each sequence's cache for itself; of kind: kv, exact and n_busy. */
+void suan__step_cost_many(const suan__model *model, const suan__step_shape *kind, const suan__segment *segments, uint32_t n_segments,
+                          const suan__rates *rates, suan__cost *cost);
+
 /* Fills the positions from 256 to n_pos with copies of the first 256's entries: a long cache for measurements. */
 void suan__kv_repeat(suan__kv *kv, const suan__model *model, uint32_t n_pos);
 
