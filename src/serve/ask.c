@@ -30,25 +30,28 @@ static void free_state(void *p) {
     free(a->tools);
     suan__free(a->stop);
     if (a->free_ctx) a->free_ctx(a->ctx);
-    pthread_mutex_destroy(&a->lock);
     suan__free(a);
 }
 
-static void free_bill(void *p) {
-    suan__free(p);
+static void free_group(void *p) {
+    suan__ask_group *group = p;
+    pthread_mutex_destroy(&group->lock);
+    suan__free(group);
 }
 
-static suan__ask_bill *bill_of(suan__exchange *x) {
-    suan__ask_bill *bill = suan__exchange_kept(x, free_bill);
-    if (bill) return bill;
-    bill = suan__calloc(1, sizeof *bill);
-    return bill && suan__exchange_keep(x, bill, free_bill) ? bill : NULL;
+static suan__ask_group *group_of(suan__exchange *x) {
+    suan__ask_group *group = suan__exchange_kept(x, free_group);
+    if (group) return group;
+    group = suan__calloc(1, sizeof *group);
+    if (!group) return NULL;
+    pthread_mutex_init(&group->lock, NULL);
+    return suan__exchange_keep(x, group, free_group) ? group : NULL;
 }
 
 suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*free_ctx)(void *)) {
     static const suan__problem no_memory = {.kind = SUAN__PROBLEM_BUSY, .message = "Out of memory.", .retry_after = 1};
-    suan__ask_bill *bill = bill_of(x);
-    suan__ask_state *a = bill ? suan__calloc(1, sizeof *a) : NULL;
+    suan__ask_group *group = group_of(x);
+    suan__ask_state *a = group ? suan__calloc(1, sizeof *a) : NULL;
     if (!a) {
         if (free_ctx) free_ctx(ctx);
         suan__reply_problem(x, &no_memory);
@@ -58,8 +61,7 @@ suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*
     a->fn = fn;
     a->ctx = ctx;
     a->free_ctx = free_ctx;
-    a->bill = bill;
-    pthread_mutex_init(&a->lock, NULL);
+    a->group = group;
     suan_request_params_init(&a->ask.params);
     a->ask.params.sampling = suan__exchange_server(x)->config.sampling;
     a->ask.params.n_choices = 1;
@@ -125,7 +127,7 @@ const char *suan__ask_token_bytes(const suan__exchange *x, int32_t id, size_t *n
     return bytes ? bytes : "";
 }
 
-/* ---- the bill of an exchange ---- */
+/* ---- what the asks of an exchange cost together ---- */
 
 static void add_usage(suan_usage *sum, const suan_usage *u) {
     bool had_any = sum->n_prompt > 0;
@@ -144,22 +146,27 @@ static void add_usage(suan_usage *sum, const suan_usage *u) {
         sum->joules += u->joules;
 }
 
-static void settle(suan__exchange *x, suan__ask_bill *bill, const suan_usage *usage, uint32_t n_reasoning, int status) {
+static void settle(suan__exchange *x, suan__ask_group *group, const suan_usage *usage, uint32_t n_reasoning, int status) {
     static const suan_usage nothing = {.joules = -1};
-    add_usage(&bill->usage, usage ? usage : &nothing);
-    bill->n_reasoning += n_reasoning;
-    if (status > bill->status) bill->status = status;
-    if (--bill->n_open == 0) suan__server_account(suan__exchange_server(x), x, &bill->usage, bill->n_reasoning, bill->status);
+    pthread_mutex_lock(&group->lock);
+    add_usage(&group->usage, usage ? usage : &nothing);
+    group->n_reasoning += n_reasoning;
+    if (status > group->status) group->status = status;
+    bool is_last = --group->n_open == 0;
+    pthread_mutex_unlock(&group->lock);
+    if (is_last) suan__server_account(suan__exchange_server(x), x, &group->usage, group->n_reasoning, group->status);
 }
 
 /* ---- preparing and submitting ---- */
 
 bool suan__ask_prepare(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
     suan__ask_state *a = state_of(ask);
-    a->bill->n_open++;
+    pthread_mutex_lock(&a->group->lock);
+    a->group->n_open++;
+    pthread_mutex_unlock(&a->group->lock);
     a->is_prepared = true;
     bool is_good = suan__ask_render(a, problem) && suan__ask_compile(a, problem) && suan__ask_choices_init(a, problem);
-    if (!is_good) settle(x, a->bill, NULL, 0, suan__problem_status(problem->kind));
+    if (!is_good) settle(x, a->group, NULL, 0, suan__problem_status(problem->kind));
     a->is_prepared = is_good;
     return is_good;
 }
@@ -168,29 +175,30 @@ void suan__ask_drop(suan__exchange *x, suan__ask *ask) {
     suan__ask_state *a = state_of(ask);
     if (!a->is_prepared) return;
     a->is_prepared = false;
-    settle(x, a->bill, NULL, 0, 0);
+    settle(x, a->group, NULL, 0, 0);
 }
 
 static void on_gone(void *ctx) {
-    suan__ask_state *a = ctx;
-    pthread_mutex_lock(&a->lock);
-    a->is_gone = true;
-    if (a->request) suan_request_cancel(a->request);
-    pthread_mutex_unlock(&a->lock);
+    suan__ask_group *group = ctx;
+    pthread_mutex_lock(&group->lock);
+    group->is_gone = true;
+    for (suan__ask_state *a = group->active; a; a = a->next) suan_request_cancel(a->request);
+    pthread_mutex_unlock(&group->lock);
 }
 
 static void on_slow(void *ctx, bool is_full) {
-    suan__ask_state *a = ctx;
-    pthread_mutex_lock(&a->lock);
-    if (a->request) suan_request_pause(a->request, is_full);
-    pthread_mutex_unlock(&a->lock);
+    suan__ask_group *group = ctx;
+    pthread_mutex_lock(&group->lock);
+    group->is_slow = is_full;
+    for (suan__ask_state *a = group->active; a; a = a->next) suan_request_pause(a->request, is_full);
+    pthread_mutex_unlock(&group->lock);
 }
 
 void suan__ask_cancel(suan__ask *ask) {
     suan__ask_state *a = state_of(ask);
-    pthread_mutex_lock(&a->lock);
+    pthread_mutex_lock(&a->group->lock);
     if (a->request) suan_request_cancel(a->request);
-    pthread_mutex_unlock(&a->lock);
+    pthread_mutex_unlock(&a->group->lock);
 }
 
 /* When asking again may help: a quarter of the time that what waits will take, by the work of requests so far. */
@@ -209,8 +217,29 @@ static bool refuse(suan__ask_state *a, const suan_error *err, suan__problem *pro
         problem->retry_after = retry_seconds(suan__exchange_server(a->x));
         problem->param[0] = 0;
     }
-    settle(a->x, a->bill, NULL, 0, suan__problem_status(problem->kind));
+    settle(a->x, a->group, NULL, 0, suan__problem_status(problem->kind));
     return false;
+}
+
+/* With one reference to the exchange for the request and, where that was taken, one more for the caller: the first event may be the last. */
+static bool hand_in(suan__ask_state *a, const suan_request_params *params, suan_error *err) {
+    suan__ask_group *group = a->group;
+    pthread_mutex_lock(&group->lock);
+    bool is_watched = group->is_watched;
+    bool is_good = suan_batch_submit(suan__exchange_server(a->x)->batch, params, &a->request, err) == SUAN_OK;
+    if (is_good) {
+        suan__exchange_ref(a->x);
+        a->next = group->active;
+        group->active = a;
+        group->is_watched = true;
+        if (group->is_slow) suan_request_pause(a->request, true);
+        if (group->is_gone) suan_request_cancel(a->request);
+        if (a->ask.stream_type) suan__stream_begin(a->x, a->ask.stream_type);
+        if (a->ask.stream_type && a->ask.stream_keep_alive) suan__stream_keep_alive(a->x, a->ask.stream_keep_alive);
+    }
+    pthread_mutex_unlock(&group->lock);
+    if (is_good && !is_watched) suan__exchange_watch(a->x, on_gone, on_slow, group);
+    return is_good;
 }
 
 bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
@@ -228,18 +257,8 @@ bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem)
     if (params.max_seconds == 0) params.max_seconds = s->config.max_seconds;
     a->is_prepared = false;
     suan__exchange_ref(x);
-    pthread_mutex_lock(&a->lock);
-    bool is_good = suan_batch_submit(s->batch, &params, &a->request, &err) == SUAN_OK;
-    if (is_good && ask->stream_type) {
-        suan__stream_begin(x, ask->stream_type);
-        if (ask->stream_keep_alive) suan__stream_keep_alive(x, ask->stream_keep_alive);
-    }
-    if (is_good) suan__exchange_ref(x); /* for this call: the first event may be the last */
-    pthread_mutex_unlock(&a->lock);
-    if (is_good)
-        suan__exchange_watch(x, on_gone, ask->stream_type ? on_slow : NULL, a);
-    else
-        refuse(a, &err, problem);
+    bool is_good = hand_in(a, &params, &err);
+    if (!is_good) refuse(a, &err, problem);
     suan__exchange_free(x); /* the reference of this call, or that of a request that there is not */
     return is_good;
 }
@@ -283,14 +302,19 @@ void suan__ask_ended(suan__ask_state *a, const suan_event *event) {
         ended_early |= a->choices[i].ended_early;
     }
     if (ended_early) end.usage.n_completion = n_drawn; /* what the batch drew behind a stop string counts for nobody */
-    pthread_mutex_lock(&a->lock);
+    pthread_mutex_lock(&a->group->lock);
     suan_request *request = a->request;
-    bool is_gone = a->is_gone;
+    bool is_gone = a->group->is_gone;
     a->request = NULL;
-    pthread_mutex_unlock(&a->lock);
+    for (suan__ask_state **at = &a->group->active; *at; at = &(*at)->next) {
+        if (*at != a) continue;
+        *at = a->next;
+        break;
+    }
+    pthread_mutex_unlock(&a->group->lock);
     find_problem(a, event, is_gone);
     if (a->has_failed) end.problem = &a->problem;
-    settle(x, a->bill, &end.usage, end.n_reasoning, is_gone ? 499 : a->has_failed ? suan__problem_status(a->problem.kind) : 200);
+    settle(x, a->group, &end.usage, end.n_reasoning, is_gone ? 499 : a->has_failed ? suan__problem_status(a->problem.kind) : 200);
     static const suan__problem none = {.kind = SUAN__PROBLEM_NONE};
     if (!end.problem) end.problem = &none;
     a->fn(a->ctx, x, &end);

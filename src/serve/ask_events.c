@@ -221,8 +221,8 @@ static void on_prompt(suan__ask_state *a, const suan_event *event) {
 
 int suan__ask_on_event(void *ctx, const suan_event *event) {
     suan__ask_state *a = ctx;
-    pthread_mutex_lock(&a->lock); /* waits until submit has stored the request */
-    pthread_mutex_unlock(&a->lock);
+    pthread_mutex_lock(&a->group->lock); /* waits until submit has stored the request */
+    pthread_mutex_unlock(&a->group->lock);
     suan__ask_choice *c = event->choice < a->n_choices ? &a->choices[event->choice] : NULL;
     if (event->kind == SUAN_EVENT_END) {
         suan__ask_ended(a, event);

@@ -32,13 +32,17 @@ typedef struct suan__ask_choice {
     uint32_t n_reasoning, n_undecided; /* tokens of which nothing showed yet */
 } suan__ask_choice;
 
-/* The sum of what all asks of an exchange cost; kept with it. */
-typedef struct suan__ask_bill {
+/* The asks of an exchange: what they cost together, and who hears that the client has gone or is slow. Kept with the exchange, and longer than they are. */
+typedef struct suan__ask_group {
+    pthread_mutex_t
+        lock; /* of all members, and of the requests of the asks; held while the batch takes a request, so no event overtakes the pointer to it */
+    struct suan__ask_state *active; /* those that have a request, linked by `next` */
+    bool is_watched, is_gone, is_slow;
     uint32_t n_open; /* prepared, and not ended */
     suan_usage usage;
     uint32_t n_reasoning;
     int status;
-} suan__ask_bill;
+} suan__ask_group;
 
 typedef struct suan__ask_state {
     suan__ask ask; /* first: the interface's view of this */
@@ -46,7 +50,7 @@ typedef struct suan__ask_state {
     suan__ask_fn *fn;
     void *ctx;
     void (*free_ctx)(void *);
-    suan__ask_bill *bill;
+    suan__ask_group *group;
 
     char *prompt; /* the rendered prompt; suan_free */
     size_t n_prompt;
@@ -57,9 +61,8 @@ typedef struct suan__ask_state {
     suan__stops stops;
     const char **stop; /* the strings of params.stop */
 
-    pthread_mutex_t lock; /* request, is_gone; held while the batch takes the request, so no event overtakes the pointer */
     suan_request *request;
-    bool is_gone; /* the client */
+    struct suan__ask_state *next;
     bool is_prepared;
 
     uint32_t n_choices, n_over;
