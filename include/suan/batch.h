@@ -54,10 +54,10 @@ SUAN_API void suan_batch_close(suan_batch **batch);
 /* ---- requests ---- */
 
 typedef enum suan_event_kind {
-    SUAN_EVENT_START = 0, /* the prompt is computed: first of all, once; n_prompt, n_cached */
-    SUAN_EVENT_PROMPT,    /* with prompt_logprobs: token i_token of the prompt, its logprob (the first has none: NAN) and top */
-    SUAN_EVENT_PIECE,     /* the next token of a choice */
-    SUAN_EVENT_CHOICE,    /* a choice has ended: finish; or it failed: status and error */
+    SUAN_EVENT_START = 0, /* the prompt is computed (with prompt_logprobs: begins to be): first of all, once; n_prompt, n_cached */
+    SUAN_EVENT_PROMPT, /* with prompt_logprobs: token i_token of the prompt, its logprob (the first has none: NAN) and top; behind the last, id -1 with bytes held */
+    SUAN_EVENT_PIECE,  /* the next token of a choice */
+    SUAN_EVENT_CHOICE, /* a choice has ended: finish; or it failed: status and error */
     SUAN_EVENT_EMBEDDING, /* of the whole prompt: values [n_embd] */
     SUAN_EVENT_END /* last of all, once: usage; status is not SUAN_OK where the request failed as a whole (error says why) or was cancelled (SUAN_STOPPED) */
 } suan_event_kind;
@@ -82,6 +82,7 @@ typedef struct suan_event {
     suan_piece piece;        /* PROMPT, PIECE */
     suan_finish finish;      /* CHOICE */
     bool context_full;       /* CHOICE: finish is LENGTH because the context is full */
+    bool time_over;          /* CHOICE: finish is LENGTH because max_seconds are over */
     const char *stop;        /* CHOICE: the stop string that ended it, NULL: none did */
     suan_status status;      /* CHOICE, END */
     const suan_error *error; /* where status is an error */
