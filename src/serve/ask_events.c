@@ -214,6 +214,7 @@ static void on_choice(suan__ask_choice *c, const suan_event *event) {
 }
 
 static void on_prompt(suan__ask_state *a, const suan_event *event) {
+    if (event->piece.id < 0) return; /* bytes that were held: tokens bring their own */
     suan__token token = {.id = event->piece.id, .logprob = event->piece.logprob, .top = event->piece.top, .n_top = event->piece.n_top};
     token.text = suan__ask_token_bytes(a->x, token.id, &token.n);
     a->fn(a->ctx, a->x, &(suan__ask_event){.kind = SUAN__ASK_PROMPT, .index = event->i_token, .tokens = &token, .n_tokens = 1});
