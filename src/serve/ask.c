@@ -129,7 +129,7 @@ const char *suan__ask_token_bytes(const suan__exchange *x, int32_t id, size_t *n
 
 /* ---- what the asks of an exchange cost together ---- */
 
-static void add_usage(suan_usage *sum, const suan_usage *u) {
+void suan__usage_add(suan_usage *sum, const suan_usage *u) {
     bool had_any = sum->n_prompt > 0;
     sum->n_prompt += u->n_prompt;
     sum->n_cached += u->n_cached;
@@ -149,7 +149,7 @@ static void add_usage(suan_usage *sum, const suan_usage *u) {
 static void settle(suan__exchange *x, suan__ask_group *group, const suan_usage *usage, uint32_t n_reasoning, int status) {
     static const suan_usage nothing = {.joules = -1};
     pthread_mutex_lock(&group->lock);
-    add_usage(&group->usage, usage ? usage : &nothing);
+    suan__usage_add(&group->usage, usage ? usage : &nothing);
     group->n_reasoning += n_reasoning;
     if (status > group->status) group->status = status;
     bool is_last = --group->n_open == 0;
@@ -208,6 +208,13 @@ static double retry_seconds(const suan__server *s) {
     double each = stats.n_finished > 0 ? stats.busy_seconds / (double)stats.n_finished : 1;
     double seconds = each * ((double)stats.n_queued + 1) / 4;
     return seconds < 1 ? 1 : seconds > 100 ? 100 : seconds; /* clients do not wait for more than 120 */
+}
+
+/* Half of the default queue: the rest is for requests of their own. */
+bool suan__ask_may_submit(const suan__exchange *x) {
+    suan_batch_stats stats;
+    suan_batch_get_stats(suan__exchange_server(x)->batch, &stats);
+    return stats.n_queued < 128;
 }
 
 static bool refuse(suan__ask_state *a, const suan_error *err, suan__problem *problem) {

@@ -82,6 +82,11 @@ suan_event_fn suan__ask_on_event;
 /* ask.c: the request has ended; may free the exchange and with it `a`. */
 void suan__ask_ended(suan__ask_state *a, const suan_event *event);
 
+/* Sums: times of requests side by side are the longest of them, what they took is added. */
+void suan__usage_add(suan_usage *sum, const suan_usage *u);
+/* Whether the batch's queue has room for a few more. */
+bool suan__ask_may_submit(const suan__exchange *x);
+
 /* account.c: to the ledger and the metrics; status 499: the client left first. */
 void suan__server_account(suan__server *s, const suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning, int status);
 double suan__usage_cost(const suan__serve_config *config, const suan_usage *usage);
