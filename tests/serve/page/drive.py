@@ -1,0 +1,60 @@
+"""Clicks everything of the page in a headless browser. See run.sh."""
+import argparse
+import os
+import pathlib
+import sys
+import traceback
+
+import browser
+import mock_server
+import steps
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def arguments():
+    p = argparse.ArgumentParser()
+    p.add_argument("--base", help="address of a running server; without it, one with scripted answers")
+    p.add_argument("--key", help="API key of that server")
+    p.add_argument("--out", default="page-shots", help="folder for the screenshots")
+    p.add_argument("--page", default=str(HERE.parents[2] / "src" / "serve" / "page"), help="folder of the page's files")
+    p.add_argument("--only", help="only the steps whose name contains this")
+    return p.parse_args()
+
+
+def main():
+    args = arguments()
+    path = browser.find()
+    if not path:
+        print("1..0 # SKIP all of the page: there is no Chromium (set SUAN_CHROMIUM)")
+        return 0
+    os.makedirs(args.out, exist_ok=True)
+    mock = None if args.base else mock_server.Mock(args.page)
+    base = args.base.rstrip("/") + "/" if args.base else mock.url
+    chosen = [f for f in (steps.REAL if args.base else steps.ALL) if not args.only or args.only in f.__name__]
+    print(f"1..{len(chosen)}")
+    chromium = browser.Browser(path)
+    failed = 0
+    try:
+        page = browser.Page(chromium, args.out)
+        drive = steps.Drive(page, base, mock, args.key)
+        for number, step in enumerate(chosen, 1):
+            name = f"{number} - {step.__name__}: {(step.__doc__ or '').strip()}"
+            try:
+                step(drive)
+                print("ok " + name)
+            except Exception as error:  # a failed step is a result, the next one shall run
+                failed += 1
+                print("not ok " + name)
+                lines = str(error).split("\n") if isinstance(error, (AssertionError, browser.PageError)) else []
+                lines += traceback.format_exc().strip().split("\n")
+                print("\n".join("# " + line for line in lines))
+                drive.recover("failed-" + step.__name__)
+            sys.stdout.flush()
+    finally:
+        chromium.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
