@@ -165,19 +165,23 @@ static bool wait_for_work(suan_batch *b) {
     return goes_on;
 }
 
+bool suan__batch_turn(suan_batch *b) {
+    uint64_t saved = suan__fp_enter();
+    if (b->is_still) b->thread = pthread_self();
+    suan__batch_reap(b);
+    suan__batch_admit(b);
+    suan__batch_plan(b);
+    b->is_stuck = b->n_segments == 0;
+    if (!b->is_stuck) suan__batch_run(b);
+    sweep_owners(b);
+    publish(b);
+    suan__fp_leave(saved);
+    return !b->is_stuck;
+}
+
 static void *work(void *ctx) {
     suan_batch *b = ctx;
-    uint64_t saved = suan__fp_enter();
-    while (wait_for_work(b)) {
-        suan__batch_reap(b);
-        suan__batch_admit(b);
-        suan__batch_plan(b);
-        b->is_stuck = b->n_segments == 0;
-        if (!b->is_stuck) suan__batch_run(b);
-        sweep_owners(b);
-        publish(b);
-    }
-    suan__fp_leave(saved);
+    while (wait_for_work(b)) suan__batch_turn(b);
     return NULL;
 }
 
@@ -228,7 +232,7 @@ static void fill_stats(suan_batch *b) {
                                   .profile = b->profile};
 }
 
-suan_status suan_batch_create(suan_batch **batch, suan_model *model, const suan_batch_options *options, suan_error *err) {
+suan_status suan__batch_create_still(suan_batch **batch, suan_model *model, const suan_batch_options *options, suan_error *err) {
     static const suan_batch_options defaults = SUAN_BATCH_OPTIONS_INIT;
     suan_status status = SUAN_OK;
     *batch = NULL;
@@ -255,13 +259,22 @@ suan_status suan_batch_create(suan_batch **batch, suan_model *model, const suan_
     b->joules = suan__energy_read(&b->energy);
     suan__profile_text(b->profile, b->exact, &b->slots[0].kv);
     fill_stats(b);
-    b->has_thread = pthread_create(&b->thread, NULL, work, b) == 0;
-    SUAN_CHECK_GOTO(b->has_thread, SUAN_ENOMEM, "a thread for the batch cannot be had");
+    b->is_still = true;
     *batch = b;
     return SUAN_OK;
 fail:
     suan_batch_close(&b);
     return status;
+}
+
+suan_status suan_batch_create(suan_batch **batch, suan_model *model, const suan_batch_options *options, suan_error *err) {
+    SUAN_TRY(suan__batch_create_still(batch, model, options, err));
+    suan_batch *b = *batch;
+    b->is_still = false;
+    b->has_thread = pthread_create(&b->thread, NULL, work, b) == 0;
+    if (b->has_thread) return SUAN_OK;
+    suan_batch_close(batch);
+    return suan__fail(err, SUAN_ENOMEM, "a thread for the batch cannot be had");
 }
 
 static void free_buffers(suan_batch *b) {
@@ -281,7 +294,7 @@ static void free_buffers(suan_batch *b) {
     suan__free(b->expert_seen);
 }
 
-static void stop_thread(suan_batch *b) {
+static void stop(suan_batch *b) {
     pthread_mutex_lock(&b->lock);
     b->is_closing = true;
     for (suan_request *r = b->first; r; r = r->next) atomic_store(&r->cancelled, true);
@@ -289,14 +302,17 @@ static void stop_thread(suan_batch *b) {
     b->is_awake = true;
     pthread_cond_signal(&b->wake);
     pthread_mutex_unlock(&b->lock);
-    pthread_join(b->thread, NULL);
+    if (b->has_thread)
+        pthread_join(b->thread, NULL);
+    else
+        while (b->first) suan__batch_turn(b);
 }
 
 void suan_batch_close(suan_batch **batch) {
     suan_batch *b = *batch;
     *batch = NULL;
     if (!b) return;
-    if (b->has_thread) stop_thread(b);
+    if (b->has_thread || b->is_still) stop(b);
     suan__batch_cache_fini(b);
     free_buffers(b);
     suan__free(b->slots);

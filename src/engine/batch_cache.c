@@ -55,13 +55,16 @@ uint32_t suan__batch_shareable(const suan__choice *c) {
 }
 
 /* What was taken from others is told, where it is the prompt of somebody who has not been here before. */
-static void count_shared(suan_batch *b, const suan__choice *c, uint32_t n, uint64_t owner) {
-    if (c->index > 0 || c->was_stopped || n == 0) return;
-    c->request->usage.n_cached += n;
-    pthread_mutex_lock(&b->lock);
-    b->stats.cached_tokens += n;
-    b->stats.cross_owner_hits += owner != c->request->owner->id;
-    pthread_mutex_unlock(&b->lock);
+static void count_shared(suan_batch *b, suan__slot *s) {
+    const suan__choice *c = s->choice;
+    if (c->index == 0 && !c->was_stopped && s->n_shared > 0) {
+        c->request->usage.n_cached += s->n_shared;
+        pthread_mutex_lock(&b->lock);
+        b->stats.cached_tokens += s->n_shared;
+        b->stats.cross_owner_hits += s->n_foreign;
+        pthread_mutex_unlock(&b->lock);
+    }
+    s->n_shared = s->n_foreign = 0;
 }
 
 /* ---- pages ---- */
@@ -97,7 +100,7 @@ static bool take_part(suan_batch *b, suan__slot *s, uint32_t page, uint32_t n) {
     return true;
 }
 
-void suan__batch_share(suan_batch *b, suan__slot *s, bool parts) {
+static void share(suan_batch *b, suan__slot *s, bool parts) {
     const suan__choice *c = s->choice;
     suan__pages *p = &b->pages;
     uint32_t most = suan__batch_shareable(c);
@@ -112,8 +115,14 @@ void suan__batch_share(suan_batch *b, suan__slot *s, bool parts) {
         } else if (!parts || n < LEAST_COPY || !take_part(b, s, page, n)) {
             return;
         }
-        count_shared(b, c, n, owner);
+        s->n_shared += n;
+        s->n_foreign += owner != c->request->owner->id;
     }
+}
+
+void suan__batch_share(suan_batch *b, suan__slot *s, bool parts) {
+    share(b, s, parts);
+    count_shared(b, s);
 }
 
 bool suan__batch_reach(suan_batch *b, suan__slot *s, uint32_t n) {
@@ -140,8 +149,8 @@ void suan__batch_advance(suan_batch *b, suan__slot *s, uint32_t n) {
 
 static bool place_in_pages(suan_batch *b, suan__slot *s, suan__choice *c) {
     s->choice = c;
-    s->n_computed = s->n_pages = 0;
-    suan__batch_share(b, s, false);
+    s->n_computed = s->n_pages = s->n_shared = s->n_foreign = 0;
+    share(b, s, false);
     /* Those that run have their prompts' pages promised; and one more, for what is to be written. */
     uint64_t promised = 0, need = n_pages_for(c->n_ids) + 1 - s->n_pages;
     for (uint32_t i = 0; i < b->n_slots; i++) {
@@ -152,6 +161,7 @@ static bool place_in_pages(suan_batch *b, suan__slot *s, suan__choice *c) {
     }
     if (need + promised <= suan__pages_available(&b->pages)) {
         c->slot = s;
+        count_shared(b, s);
         return true;
     }
     while (s->n_pages > 0) suan__pages_unref(&b->pages, s->pages[--s->n_pages]);
@@ -192,11 +202,12 @@ static bool place_in_slots(suan_batch *b, suan__slot *s, suan__choice *c) {
         best = n;
         s = o;
     }
-    count_shared(b, c, best, s->held_owner);
     suan__past_rewind(&s->kv, &b->model->graph->hp, best);
     s->choice = c;
-    s->n_computed = best;
+    s->n_computed = s->n_shared = best;
+    s->n_foreign = best > 0 && s->held_owner != c->request->owner->id;
     c->slot = s;
+    count_shared(b, s);
     return true;
 }
 

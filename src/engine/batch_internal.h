@@ -47,6 +47,7 @@ typedef struct suan__slot {
     uint64_t held_owner, held_at;
     uint32_t n_planned, n_logits, first_token; /* of the step that is made: tokens, rows of logits, the first token's number in the step */
     uint32_t i_segment, n_forks;
+    uint32_t n_shared, n_foreign; /* positions that others had computed and that are not counted yet; takings from other owners */
 } suan__slot;
 
 typedef enum suan__phase { SUAN__PHASE_NEW = 0, SUAN__PHASE_WAITING, SUAN__PHASE_RUNNING, SUAN__PHASE_ENDED } suan__phase;
@@ -146,7 +147,7 @@ struct suan_batch {
     char profile[SUAN__PROFILE_TEXT];
 
     pthread_t thread;
-    bool has_thread, has_lock;
+    bool has_thread, has_lock, is_still;
     pthread_mutex_t lock;
     pthread_cond_t wake, told;  /* for the thread: something has changed; for users: an event is over */
     bool is_awake;              /* (lock) something has changed */
@@ -197,6 +198,12 @@ struct suan_batch {
     uint64_t *expert_use;  /* (lock) [n_layer][n_expert] */
     uint32_t *expert_seen; /* the same as the step counts it, modulo 2^32 */
 };
+
+/* ---- batch.c ---- */
+
+/* As suan_batch_create, but without a thread: the caller's takes the turns, one at a time. false: there is nothing to do now. Tests see every step. */
+suan_status suan__batch_create_still(suan_batch **batch, suan_model *model, const suan_batch_options *options, suan_error *err);
+bool suan__batch_turn(suan_batch *b);
 
 /* ---- batch_request.c ---- */
 

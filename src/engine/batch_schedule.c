@@ -1,8 +1,9 @@
 /* batch_schedule.c: who has a slot, and whose tokens make the next step.
  *
- * Owners take turns: a free slot goes to the next owner, by number, who has something that waits; of his the choices that had to give a slot back, then further choices of
- * requests whose prompt is computed, then his queue. Whose turn it is, and who does not fit yet, holds up those behind him: so nobody waits for ever. An owner without a slot takes
- * one from the owner with the most, whose youngest choice then waits (its pages stay for its return, as long as nobody needs them).
+ * Owners take turns: a free slot goes to the next owner, by number, who has something that waits, those without a slot first; of his the choices that had to give a slot back,
+ * then further choices of requests whose prompt is computed, then his queue. Whose turn it is, and who does not fit yet, holds up those behind him: so nobody waits for ever. An
+ * owner without a slot takes one from the owner with the most, if those are two or more; whose youngest choice then waits (its pages stay for its return, as long as nobody
+ * needs them). Paused choices give their slots to anybody.
  *
  * A step has a token of each choice that is being written, then prompts: first a fair share of what is left for each owner in turn, then what others do not use. Where the
  * next page of a prompt is what an older one is at, it waits and takes that page. When pages run out the oldest choice of the step gets them, from paused ones, then from the
@@ -151,18 +152,20 @@ static suan__choice *next_of(const suan__owner *o) {
     return NULL;
 }
 
-/* Of the owner whose turn it is; poor: of owners without a slot only. */
-static suan__choice *next_choice(suan_batch *b, bool poor) {
-    suan__choice *found = NULL;
+/* Of the owner whose turn it is. Owners without a slot come first; only_poor: nobody else does. */
+static suan__choice *next_choice(suan_batch *b, bool only_poor) {
+    suan__choice *found = NULL, *poor = NULL;
     pthread_mutex_lock(&b->lock);
     size_t first = 0;
     while (first < b->n_owners && b->owners[first]->id <= b->turn) first++;
-    for (size_t i = 0; i < b->n_owners && !found; i++) {
+    for (size_t i = 0; i < b->n_owners && !poor; i++) {
         const suan__owner *o = b->owners[(first + i) % b->n_owners];
-        if (!poor || o->n_slots == 0) found = next_of(o);
+        suan__choice *c = next_of(o);
+        if (!found) found = c;
+        if (o->n_slots == 0) poor = c;
     }
     pthread_mutex_unlock(&b->lock);
-    return found;
+    return poor || only_poor ? poor : found;
 }
 
 /* Who has to give a slot (or pages) back first: paused choices, then the youngest. */
@@ -183,14 +186,23 @@ static suan__slot *slot_of_the_rich(const suan_batch *b) {
     return found;
 }
 
-/* The choice to take pages or a slot from for the sake of `for_whom` (NULL: for anybody): none that is older and at work. */
+/* Whose pages the choice may have: paused ones', then those of younger ones. */
 static suan__slot *victim(const suan_batch *b, const suan__choice *for_whom) {
     suan__slot *found = NULL;
     for (uint32_t i = 0; i < b->n_slots; i++) {
         suan__slot *s = &b->slots[i];
-        if (!s->choice || s->choice == for_whom) continue;
-        if (!is_paused(s->choice) && (!for_whom || s->choice->age < for_whom->age)) continue;
+        if (!s->choice || s->choice == for_whom || (!is_paused(s->choice) && s->choice->age < for_whom->age)) continue;
         if (!found || gives_before(s->choice, found->choice)) found = s;
+    }
+    return found;
+}
+
+/* The youngest that is paused. */
+static suan__slot *resting(const suan_batch *b) {
+    suan__slot *found = NULL;
+    for (uint32_t i = 0; i < b->n_slots; i++) {
+        suan__slot *s = &b->slots[i];
+        if (s->choice && is_paused(s->choice) && (!found || s->choice->age > found->choice->age)) found = s;
     }
     return found;
 }
@@ -215,7 +227,8 @@ static bool admit(suan_batch *b, suan__choice *c) {
         return true;
     }
     while (!suan__batch_place(b, free_slot(b), c)) {
-        suan__slot *s = victim(b, NULL); /* a paused one */
+        suan__slot *s = resting(b);
+        if (!s && r->owner->n_slots == 0) s = slot_of_the_rich(b);
         if (!s) return false;
         suan__batch_suspend(s);
     }
@@ -229,11 +242,11 @@ static bool admit(suan_batch *b, suan__choice *c) {
 
 void suan__batch_admit(suan_batch *b) {
     for (;;) {
-        suan__choice *c = next_choice(b, b->n_free_slots == 0);
+        suan__slot *rests = b->n_free_slots ? NULL : resting(b);
+        suan__choice *c = next_choice(b, b->n_free_slots == 0 && !rests);
         if (!c) return;
         if (b->n_free_slots == 0) {
-            suan__slot *s = victim(b, NULL);
-            if (!s) s = slot_of_the_rich(b);
+            suan__slot *s = rests ? rests : slot_of_the_rich(b);
             if (!s) return;
             suan__batch_suspend(s);
         }

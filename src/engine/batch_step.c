@@ -78,14 +78,22 @@ static void end_step(suan_batch *b, double seconds, uint32_t n_drawn, uint32_t n
 
 /* ---- what follows ---- */
 
+static void end_choice(suan__choice *c) {
+    suan_request *r = c->request;
+    suan__batch_end_choice(c);
+    if (r->n_ended == r->n_choices) suan__batch_end_request(r);
+}
+
+/* Before the prompt is computed it is the request that fails. */
 static void fail_choice(suan__choice *c, const suan_error *why) {
     suan_request *r = c->request;
+    if (!r->has_prompt) {
+        suan__batch_fail(r, why);
+        return;
+    }
     if (r->error.status == SUAN_OK) r->error = *why;
     c->status = why->status;
-    if (!r->has_prompt || r->n_choices == 1)
-        r->has_failed = true;
-    else
-        suan__batch_end_choice(c);
+    end_choice(c);
 }
 
 /* The prompt is computed. */
@@ -137,10 +145,9 @@ static void settle(suan_batch *b, suan__slot *s, suan__segment *g) {
             return;
         }
         for (uint32_t i = 1; i <= s->n_forks; i++)
-            if (r->choices[i].is_over) suan__batch_end_choice(&r->choices[i]);
+            if (r->choices[i].is_over) end_choice(&r->choices[i]);
     }
-    if (c->is_over) suan__batch_end_choice(c);
-    if (r->n_ended == r->n_choices) suan__batch_end_request(r);
+    if (c->is_over) end_choice(c);
 }
 
 /* The step failed as a whole: those in it fail; where the model is broken, so do all others, and those to come. */
