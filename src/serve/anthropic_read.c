@@ -77,7 +77,7 @@ bool suan__anthropic_read_tools(suan__exchange *x, suan__ask *ask, const json_t 
 static bool read_thinking(suan__exchange *x, suan__ask *ask, const json_t *thinking, suan__anthropic *a, suan__problem *problem) {
     if (!json_is_object(thinking)) {
         /* Programs that do not ask for thinking take the first block for the answer. */
-        ask->think = suan__ask_has_thinking(suan__exchange_server(x)) ? 0 : -1;
+        ask->think = -2;
         return true;
     }
     if (!suan__fields_check(x, thinking, &suan__anthropic_thinking_fields, "thinking", problem)) return false;

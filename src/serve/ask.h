@@ -34,7 +34,7 @@ typedef struct suan__ask {
     bool one_call;
     json_t *
         template_extra; /* more variables for the template: enable_thinking, reasoning_effort, ...; a reference of its own; may not shadow messages, tools, ... */
-    int think; /* -1: as the template does by itself; 0: off; 1: on. Where the template knows no such thing, 0 with a template that always thinks is a problem */
+    int think; /* -1: as the template does by itself; 0: off; 1: on; -2: off where the template lets it. 0 with a template that always thinks is a problem */
 
     /* how it is answered */
     suan_request_params

@@ -167,7 +167,8 @@ static bool add_extra(json_t *request, const json_t *extra, suan__problem *probl
 
 /* The words of different templates for the same: Qwen3, GLM, SmolLM; DeepSeek and Granite; Seed-OSS. */
 static bool add_thinking(json_t *request, int think) {
-    if (think < 0) return true;
+    if (think == -1) return true;
+    think = think > 0;
     return json_object_set_new(request, "enable_thinking", json_boolean(think)) == 0 &&
            json_object_set_new(request, "thinking", json_boolean(think)) == 0 &&
            (think || json_object_set_new(request, "thinking_budget", json_integer(0)) == 0);

@@ -23,7 +23,7 @@ static void flush(suan__talk *t) {
     json_t *message = json_object();
     set(t, message, "role", json_string(t->role));
     if (t->reasoning.n) set(t, message, "reasoning_content", buf_json(&t->reasoning));
-    set(t, message, "content", buf_json(&t->content));
+    if (t->content.n || !t->calls) set(t, message, "content", buf_json(&t->content));
     if (t->calls) set(t, message, "tool_calls", t->calls);
     append(t, message);
     t->has_failed |= t->content.failed || t->reasoning.failed;
