@@ -39,7 +39,7 @@ enum {
     SUAN__GRAMMAR_MAX_TEXT = 4 << 20,    /* bytes of GBNF; a regular expression has its own, smaller limit */
     SUAN__GRAMMAR_MAX_DEPTH = 256,       /* nested groups in GBNF and in expressions */
     SUAN__GRAMMAR_MAX_NODES = 1 << 20,   /* nodes and their parts */
-    SUAN__GRAMMAR_MAX_BYTES = 8 << 20,   /* of literals, markers and words together */
+    SUAN__GRAMMAR_MAX_BYTES = 2 << 20,   /* of literals, markers and words together */
     SUAN__GRAMMAR_MAX_TABLES = 16384,    /* rows of tables, 512 bytes each: of sets that need more than one byte, and of markers */
     SUAN__GRAMMAR_MAX_CONFIGS = 4096,    /* ways to read one text at once */
     SUAN__GRAMMAR_MAX_STACK = 4096,      /* rules and counted repetitions that are open at once: texts that nest deeper are forbidden */
