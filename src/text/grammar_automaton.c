@@ -245,7 +245,7 @@ static void closure_return(suan__automaton *a, uint32_t frame) {
     }
     suan__frame f = a->pool.frame[frame];
     const suan__inst *in = &a->grammar->program.inst[f.pc];
-    if (in->op != I_REPEAT)
+    if (f.count == 0)
         closure_add(a, f.pc, f.parent);
     else if (!in->arg || frame >= a->c_frame_at || a->frame_at[frame] != a->stamp)
         closure_repeat(a, f.pc, f.count, f.parent);

@@ -180,7 +180,9 @@ unsigned suan__vocab_group(unsigned char c);
 /* ---- the automaton ---- */
 
 typedef struct suan__frame {
-    uint32_t pc, count, parent, depth;
+    uint32_t pc;    /* where to go on; of a repetition: the I_REPEAT */
+    uint32_t count; /* how many rounds of it have begun; 0: the frame is a call's */
+    uint32_t parent, depth;
 } suan__frame;
 
 typedef struct suan__state {
