@@ -191,6 +191,7 @@ static suan_status make_buffers(suan_batch *b, suan_error *err) {
     const suan__hparams *hp = &b->model->graph->hp;
     uint32_t n_vocab = hp->n_vocab, n_words = n_vocab;
     if (b->model->tokenizer && suan_tokenizer_n_vocab(b->model->tokenizer) > n_words) n_words = suan_tokenizer_n_vocab(b->model->tokenizer);
+    b->n_mask_words = suan_mask_words(n_words);
     SUAN_TRY(suan__step_create_many(&b->step, b->model->graph, b->step_tokens, b->n_ctx, SUAN__DRAWS, err));
     b->samplers = suan__calloc((size_t)b->n_threads, sizeof(suan__sampler *));
     b->masks = suan__calloc((size_t)b->n_threads, sizeof(uint32_t *));
@@ -207,7 +208,7 @@ static suan_status make_buffers(suan_batch *b, suan_error *err) {
     for (int i = 0; i < b->n_threads; i++) {
         SUAN_TRY(suan__sampler_create(&b->samplers[i], n_vocab, err));
         suan__sampler_use(b->samplers[i], b->model->graph->kernels);
-        b->masks[i] = suan__calloc(suan_mask_words(n_words), sizeof(uint32_t));
+        b->masks[i] = suan__calloc(b->n_mask_words, sizeof(uint32_t));
         SUAN_CHECK(b->masks[i], SUAN_ENOMEM, "out of memory for a batch");
     }
     for (uint32_t i = 0; i < SUAN__DRAWS; i++) {

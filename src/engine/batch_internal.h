@@ -19,19 +19,6 @@
 #define SUAN__DRAWS 64        /* that are done together */
 #define SUAN__RATE_SECONDS 8u /* over which tokens a second are counted */
 
-#define SUAN__GRAMMARS 0
-#if !SUAN__GRAMMARS
-#define suan_matcher_create(m, g, v, err) suan__fail(err, SUAN_EUNSUPPORTED, "grammars are not part of this build")
-#define suan_matcher_mask(m, mask, is_free, err) SUAN_OK
-#define suan_matcher_accept(m, id, err) SUAN_OK
-#define suan_matcher_is_over(m) false
-#define suan_matcher_free(m) ((void)(m))
-#define suan_vocabulary_create(v, t, err) suan__fail(err, SUAN_EUNSUPPORTED, "grammars are not part of this build")
-#define suan_vocabulary_free(v) ((void)(v))
-#define suan_grammar_ref(g) (g)
-#define suan_grammar_free(g) ((void)(g))
-#endif
-
 typedef struct suan__owner suan__owner;
 typedef struct suan__choice suan__choice;
 
@@ -184,7 +171,8 @@ struct suan_batch {
     uint32_t n_segments, n_step_tokens;
 
     suan__sampler **samplers; /* [n_threads] */
-    uint32_t **masks;         /* [n_threads] */
+    uint32_t **masks;         /* [n_threads][n_mask_words] */
+    size_t n_mask_words;
     int n_threads;
     suan__draw *draws; /* [SUAN__DRAWS] */
     uint32_t n_draws;

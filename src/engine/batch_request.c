@@ -86,6 +86,29 @@ static suan_status copy_arrays(suan_request *r, const suan_request_params *p, su
     return SUAN_OK;
 }
 
+/* The vocabulary of the model for grammars: made when the first one comes, by whoever brings it. */
+static suan_status need_vocabulary(suan_batch *b, suan_error *err) {
+    suan_status status = SUAN_OK;
+    pthread_mutex_lock(&b->vocabulary_lock);
+    if (!b->vocabulary) status = suan_vocabulary_create(&b->vocabulary, b->model->tokenizer, err);
+    pthread_mutex_unlock(&b->vocabulary_lock);
+    return status;
+}
+
+/* The first choice's matcher and its first mask are made by the caller's thread: what cannot be matched is refused at once, and the batch finds the mask with the grammar. */
+static suan_status start_grammar(suan_request *r, suan_grammar *g, suan_error *err) {
+    suan_batch *b = r->batch;
+    if (r->only_prompt) return SUAN_OK;
+    SUAN_TRY(need_vocabulary(b, err));
+    r->grammar = suan_grammar_ref(g);
+    SUAN_TRY(suan_matcher_create(&r->choices[0].matcher, g, b->vocabulary, err));
+    uint32_t *mask = suan__calloc(b->n_mask_words, sizeof *mask);
+    SUAN_CHECK(mask, SUAN_ENOMEM, "out of memory for a request");
+    suan_status status = suan_matcher_mask(r->choices[0].matcher, mask, NULL, err);
+    suan__free(mask);
+    return status;
+}
+
 static suan_status make_request(suan_request **request, suan_batch *b, const suan_request_params *p, suan_error *err) {
     suan_status status = SUAN_OK;
     suan_request *r = suan__calloc(1, sizeof *r);
@@ -112,7 +135,7 @@ static suan_status make_request(suan_request **request, suan_batch *b, const sua
                         .submitted = suan__seconds()};
     if (p->max_seconds > 0) r->deadline = r->submitted + p->max_seconds;
     SUAN_TRY_GOTO(copy_arrays(r, p, err));
-    if (p->grammar) r->grammar = suan_grammar_ref(p->grammar);
+    if (p->grammar) SUAN_TRY_GOTO(start_grammar(r, p->grammar, err));
     *request = r;
     return SUAN_OK;
 fail:
@@ -167,15 +190,6 @@ suan__owner *suan__batch_owner(suan_batch *b, uint64_t id, bool make) {
 
 /* ---- in and out ---- */
 
-/* The vocabulary of the model for grammars: made when the first one comes, by whoever brings it. */
-static suan_status need_vocabulary(suan_batch *b, suan_error *err) {
-    suan_status status = SUAN_OK;
-    pthread_mutex_lock(&b->vocabulary_lock);
-    if (!b->vocabulary) status = suan_vocabulary_create(&b->vocabulary, b->model->tokenizer, err);
-    pthread_mutex_unlock(&b->vocabulary_lock);
-    return status;
-}
-
 /* Under the lock. */
 static suan_status enqueue(suan_batch *b, suan_request *r, uint64_t owner, suan_error *err) {
     const suan_batch_options *o = &b->options;
@@ -213,7 +227,6 @@ suan_status suan_batch_submit(suan_batch *batch, const suan_request_params *para
     suan_request *r = NULL;
     *request = NULL;
     SUAN_TRY(check(batch, params, err));
-    if (params->grammar) SUAN_TRY(need_vocabulary(batch, err));
     SUAN_TRY(make_request(&r, batch, params, err));
     *request = r; /* before the first event can come */
     pthread_mutex_lock(&batch->lock);

@@ -1,5 +1,7 @@
 /* A batch with few requests: what they are told, in which order, and every way in which they end. */
 #include "batch.h"
+#include "engine/engine.h"
+#include "engine/sampler.h"
 
 static suan_model *model;
 static suan_session *session;
@@ -213,6 +215,69 @@ static void test_close_ends_what_runs(void **state) {
     for (int i = 0; i < 8; i++) free(c[i]);
 }
 
+/* A draw by hand: masks, the sampler, a feed. */
+static void write_by_hand(const client *c, const suan_vocabulary *v, uint32_t choice, answer *a) {
+    suan_matcher *matcher;
+    suan__sampler *sampler;
+    suan_error err = {0};
+    suan_sampling sampling = c->params.sampling;
+    uint32_t n_vocab = session->model->graph->hp.n_vocab, *mask = calloc(suan_mask_words(n_vocab), sizeof *mask);
+    memset(a, 0, sizeof *a);
+    sampling.choice += choice;
+    assert_int_equal(suan__sampler_create(&sampler, n_vocab, &err), SUAN_OK);
+    assert_int_equal(suan_matcher_create(&matcher, c->params.grammar, v, &err), SUAN_OK);
+    assert_int_equal(suan_session_rewind(session, 0, &err), SUAN_OK);
+    assert_int_equal(suan_session_feed(session, c->ids, c->params.n_ids, &err), SUAN_OK);
+    for (;;) {
+        bool is_free;
+        uint32_t at = suan_session_position(session);
+        assert_int_equal(suan_matcher_mask(matcher, mask, &is_free, &err), SUAN_OK);
+        int32_t id = suan__sampler_draw_masked(sampler, &sampling, is_free ? NULL : mask, suan_session_logits(session),
+                                               suan_session_ids(session), at, at);
+        a->ids[a->n_ids++] = id;
+        assert_int_equal(suan_matcher_accept(matcher, id, &err), SUAN_OK);
+        if (suan__model_is_eog(session->model, id) || suan_matcher_is_over(matcher) || a->n_ids == c->params.max_tokens) break;
+        assert_int_equal(suan_session_feed(session, &id, 1, &err), SUAN_OK);
+    }
+    suan_matcher_free(matcher);
+    suan__sampler_free(sampler);
+    free(mask);
+}
+
+static void test_grammars(void **state) {
+    suan_batch *batch = batch_open(model, &small);
+    suan_vocabulary *v;
+    suan_error err = {0};
+    static const char *const forms[] = {"(red|green|blue)( and (red|green|blue)){2,5}", "[0-9]{3}-[0-9]{4}", "[a-z ]{1,30}[.]"};
+    client *c[6];
+    assert_int_equal(suan_vocabulary_create(&v, model->tokenizer, &err), SUAN_OK);
+    for (size_t i = 0; i < 6; i++) {
+        c[i] = new_client(30 + 7 * i, 40 + i);
+        c[i]->params.n_choices = 1 + (uint32_t)i % 3;
+        c[i]->params.max_tokens = 40;
+        c[i]->params.sampling.temperature = i % 2 ? 1 : 0;
+        c[i]->params.ignore_eos = i == 2;
+        if (suan_grammar_from_regex(&c[i]->params.grammar, forms[i % 3], strlen(forms[i % 3]), &err) != SUAN_OK)
+            fail_msg("%s", err.message);
+        client_submit(c[i], batch);
+    }
+    for (size_t i = 0; i < 6; i++) client_wait(c[i]);
+    for (size_t i = 0; i < 6; i++) {
+        answer alone;
+        assert_int_equal(c[i]->status, SUAN_OK);
+        for (uint32_t k = 0; k < c[i]->params.n_choices; k++) {
+            write_by_hand(c[i], v, k, &alone);
+            assert_int_equal(c[i]->answers[k].n_ids, alone.n_ids);
+            assert_memory_equal(c[i]->answers[k].ids, alone.ids, alone.n_ids * sizeof *alone.ids);
+        }
+        if (i % 3 == 1) assert_true(c[i]->answers[0].n_text == 8 && c[i]->answers[0].text[3] == '-');
+        suan_grammar_free(c[i]->params.grammar);
+        free(c[i]);
+    }
+    suan_batch_close(&batch);
+    suan_vocabulary_free(v);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_request_is_as_alone),
@@ -221,6 +286,7 @@ int main(void) {
         cmocka_unit_test(test_stop_strings_and_lengths),
         cmocka_unit_test(test_prompt_logprobs),
         cmocka_unit_test(test_embeddings_do_not_depend_on_steps),
+        cmocka_unit_test(test_grammars),
         cmocka_unit_test(test_cancels),
         cmocka_unit_test(test_close_ends_what_runs),
     };
