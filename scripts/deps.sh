@@ -27,6 +27,8 @@ for what in "$@"; do
         need libedit-dev library libedit
         need libssl-dev library libcrypto
         need libhwloc-dev library hwloc
+        need libmicrohttpd-dev library libmicrohttpd
+        need libsqlite3-dev library sqlite3
         ;;
     test)
         need libcmocka-dev library cmocka

@@ -65,9 +65,12 @@ typedef struct suan__dialect {
 typedef void suan__handler(suan__exchange *x);
 
 typedef enum suan__route_flags {
-    SUAN__ROUTE_PUBLIC = 1,  /* needs no key */
-    SUAN__ROUTE_NO_BODY = 2, /* a body is refused */
-    SUAN__ROUTE_COUNTED = 4  /* counts as a request for a model (queue, ledger) */
+    SUAN__ROUTE_PUBLIC = 1,    /* needs no key */
+    SUAN__ROUTE_NO_BODY = 2,   /* a body is refused */
+    SUAN__ROUTE_COUNTED = 4,   /* counts as a request for a model (queue, ledger) */
+    SUAN__ROUTE_ALWAYS = 8,    /* also while the model is being loaded, and while the server stops */
+    SUAN__ROUTE_UNLOGGED = 32, /* the log has it only where it fails: probes */
+    SUAN__ROUTE_QUICK = 16     /* the handler replies at once and waits for nothing: it runs on the I/O thread */
 } suan__route_flags;
 
 /* path: segments, "{}" takes one segment, "{*}" at the end takes the rest ("/v1/models/{*}"); captures are percent-decoded. Of several rows for one path and method the one
@@ -97,7 +100,7 @@ const char *suan__exchange_id(const suan__exchange *x); /* "req_" and 24 charact
 uint64_t suan__exchange_owner(const suan__exchange *x); /* for suan_request_params.owner: of the key; one for all where there are no keys */
 const char *suan__exchange_key_name(const suan__exchange *x); /* "" without keys */
 const char *suan__exchange_capture(const suan__exchange *x);  /* what "{}" or "{*}" took; "" */
-/* NULL: there is none. Header names in any case. */
+/* NULL: there is none. Header names in any case. Headers that carry keys, and the parameter "key", are there with the value "". */
 const char *suan__exchange_header(const suan__exchange *x, const char *name);
 const char *suan__exchange_query(const suan__exchange *x, const char *name);
 const char *suan__exchange_body(const suan__exchange *x, size_t *n);

@@ -26,6 +26,7 @@ typedef struct suan__serve_config {
     size_t max_body;
     uint32_t max_connections, max_connections_per_address;
     double header_seconds, body_seconds, idle_seconds, write_seconds, stop_seconds, max_seconds;
+    double watch_seconds;   /* a step that runs longer is stuck */
     suan_sampling sampling; /* what a request has that says nothing */
 } suan__serve_config;
 
@@ -37,6 +38,7 @@ struct suan__server {
     suan_answer_syntax syntax; /* of the model's template */
     suan__ledger *ledger;      /* NULL: none */
     int64_t started;           /* seconds since 1970: of the start, for `created` of the model */
+    atomic_bool ready;         /* the model is loaded: what is above does not change any more */
     atomic_bool stopping;
     struct suan__metrics *metrics; /* metrics.h */
     struct suan__http *http;       /* http.c's own */
