@@ -9,7 +9,7 @@
 #include "cli/output.h"
 
 static const cli_command *const commands[] = {&cli_command_run,   &cli_command_chat,     &cli_command_inspect, &cli_command_convert,
-                                              &cli_command_bench, &cli_command_tokenize, &cli_command_template};
+                                              &cli_command_bench, &cli_command_tokenize, &cli_command_template, &cli_command_usage};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static const char *command_name(const void *ctx, size_t i) {
