@@ -137,7 +137,7 @@ TABLE(suan__anthropic_format_fields, "anthropic.output_config.format", format_ro
 TABLE(suan__anthropic_tool_fields, "anthropic.tool", tool_rows, false);
 TABLE(suan__anthropic_source_fields, "anthropic.document.source", source_rows, false);
 static TABLE(text_fields, "anthropic.text", text_rows, false);
-static TABLE(thinking_block_fields, "anthropic.thinking block", thinking_block_rows, false);
+static TABLE(thinking_block_fields, "anthropic.thinking_block", thinking_block_rows, false);
 static TABLE(redacted_fields, "anthropic.redacted_thinking", redacted_rows, false);
 static TABLE(tool_use_fields, "anthropic.tool_use", tool_use_rows, false);
 static TABLE(tool_result_fields, "anthropic.tool_result", tool_result_rows, false);

@@ -41,12 +41,12 @@ static bool read_prompt(suan__exchange *x, suan__ask *ask, const json_t *body, s
     const suan__fields *fields = &suan__ollama_generate_fields;
     const json_t *prompt = suan__field_get(body, fields, "prompt"), *system = suan__field_get(body, fields, "system");
     bool is_raw = json_is_true(suan__field_get(body, fields, "raw")), has_system = system && json_string_length(system);
-    bool has_chat = suan_model_has_chat(suan__exchange_server(x)->model);
-    if (has_system && (is_raw || !has_chat))
+    bool has_chat = !is_raw && suan_model_has_chat(suan__exchange_server(x)->model);
+    if (has_system && !has_chat)
         return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "system", "%s",
                                  is_raw ? "system is not supported with raw: the prompt says it all."
                                         : "system is not supported: the model has no chat template.");
-    if (is_raw || !has_chat) {
+    if (!has_chat) {
         ask->text = json_string_value(prompt), ask->n_text = json_string_length(prompt);
         ask->text_is_raw = is_raw;
         ask->plain = true;
