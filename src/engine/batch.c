@@ -121,9 +121,8 @@ static void sweep_owners(suan_batch *b) {
     pthread_mutex_unlock(&b->lock);
 }
 
-static void publish(suan_batch *b) {
+void suan__batch_count(suan_batch *b) {
     suan_batch_stats *t = &b->stats;
-    pthread_mutex_lock(&b->lock);
     t->n_active = t->n_paused = 0;
     for (const suan_request *r = b->first; r; r = r->next) {
         t->n_active += !r->is_queued;
@@ -135,7 +134,12 @@ static void publish(suan_batch *b) {
     } else {
         t->pages_used = b->n_slots - b->n_free_slots;
     }
+}
+
+static void publish(suan_batch *b) {
     const uint32_t *use = suan__step_expert_use(b->step);
+    pthread_mutex_lock(&b->lock);
+    suan__batch_count(b);
     for (size_t i = 0; use && i < b->n_expert_use; i++) {
         b->expert_use[i] += use[i] - b->expert_seen[i];
         b->expert_seen[i] = use[i];

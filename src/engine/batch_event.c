@@ -77,7 +77,7 @@ void suan__batch_fail(suan_request *r, const suan_error *why) {
     r->has_failed = true;
 }
 
-/* Out of all lists. The owner stays; owners without anything are swept elsewhere. */
+/* Out of all lists, and out of the figures, before its end is told. The owner stays; owners without anything are swept elsewhere. */
 static void remove_request(suan_batch *b, suan_request *r) {
     pthread_mutex_lock(&b->lock);
     *(r->before ? &r->before->next : &b->first) = r->next;
@@ -89,6 +89,7 @@ static void remove_request(suan_batch *b, suan_request *r) {
         b->stats.n_cancelled++;
     else
         b->stats.n_finished++;
+    suan__batch_count(b);
     pthread_mutex_unlock(&b->lock);
 }
 

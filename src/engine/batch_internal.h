@@ -193,6 +193,9 @@ struct suan_batch {
 suan_status suan__batch_create_still(suan_batch **batch, suan_model *model, const suan_batch_options *options, suan_error *err);
 bool suan__batch_turn(suan_batch *b);
 
+/* Figures of what is there now. Under the lock, on the batch's thread. */
+void suan__batch_count(suan_batch *b);
+
 /* ---- batch_request.c ---- */
 
 void suan__request_free(suan_request *r);
