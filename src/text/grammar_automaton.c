@@ -505,6 +505,7 @@ static uint32_t move_state(suan__automaton *a, const suan__pool *old, uint32_t *
 bool suan__automaton_trim(suan__automaton *a) {
     if (suan__automaton_bytes(a) <= a->trim_at) return true;
     suan__pool old = a->pool;
+    a->pool = (suan__pool){0};
     uint32_t *moved = suan__calloc(old.n_frame, sizeof *moved), *path = suan__malloc(SUAN__GRAMMAR_MAX_STACK * sizeof *path + sizeof *path);
     bool ok = moved && path && pool_init(a);
     for (suan_matcher *m = a->matchers; m && ok; m = m->behind) {

@@ -93,7 +93,7 @@ static bool make_set_rows(set_maker *m, const suan__cpset *set) {
         suan__cpset part = {.arena = set->arena};
         suan__cpset_add(&part, lengths[n_more].first, lengths[n_more].last);
         suan__cpset_intersect(&part, set);
-        if (part.failed) return !suan__builder_fail(m->b, SUAN_ENOMEM, "grammar: out of memory for a set of characters");
+        if (part.failed) return suan__builder_fail(m->b, SUAN_ENOMEM, "grammar: out of memory for a set of characters") != SUAN__NO_NODE;
         m->set = &part;
         for (uint32_t c = lengths[n_more].lead_first; part.n > 0 && c <= lengths[n_more].lead_last; c++) {
             uint32_t entry = entry_of(m, (c & lengths[n_more].lead_bits) * span_of(n_more), n_more);
@@ -110,7 +110,7 @@ static bool grow_known(suan__builder *b) {
     if (b->known_set && b->n_sets < b->set_mask / 2) return true;
     uint32_t mask = b->known_set ? b->set_mask * 2 + 1 : 63;
     uint32_t *slots = suan__calloc((size_t)mask + 1, 2 * sizeof *slots); /* hash and 1 + table */
-    if (!slots) return !suan__builder_fail(b, SUAN_ENOMEM, "grammar: out of memory for sets of characters");
+    if (!slots) return suan__builder_fail(b, SUAN_ENOMEM, "grammar: out of memory for sets of characters") != SUAN__NO_NODE;
     for (uint32_t i = 0; b->known_set && i <= b->set_mask; i++) {
         if (!b->known_set[2 * i + 1]) continue;
         uint32_t at = b->known_set[2 * i] & mask;
