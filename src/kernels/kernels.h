@@ -61,11 +61,11 @@ typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, 
  * weights made ready for them once for all columns. scratch: SUAN__TILES_SCRATCH bytes, at a multiple of 64. */
 #define SUAN__TILES_SCRATCH (96 << 10)
 typedef void suan__matmul_tiles_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
-                                  void *scratch);
+                                   void *scratch);
 
-/* The same for two panels of one length that may lie anywhere, and one column: y[i] gets n_rows[i] rows. Memory that is read at two places at
- * once comes faster than at one. */
-typedef void suan__matmul_pair_fn(float *const y[2], const void *const panels[2], const int n_rows[2], size_t k, const void *x);
+/* The same for two panels of one length that may lie anywhere: y[i] gets n_rows[i] rows. Memory that is read at two places at once comes faster than at one. */
+typedef void suan__matmul_pair_fn(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x,
+                                  size_t ldx, int n_cols);
 
 /* The same, starting at y's present values instead of +0 (f32 panels only): the exact path works through chunks of k. */
 typedef void suan__matmul_acc_fn(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows);
@@ -82,8 +82,9 @@ typedef void suan__quantize_q8_fn(void *q8, const float *x, size_t k);
 typedef void suan__rms_norm_fn(float *y, const float *x, const float *w, size_t n, float eps);
 /* The r of rms_norm. */
 typedef float suan__rms_fn(const float *x, size_t n, float eps);
-typedef void suan__add_fn(float *y, const float *x, size_t n);           /* y[i] = y[i] + x[i] */
-typedef void suan__axpy_fn(float *y, const float *x, float a, size_t n); /* y[i] = fma(a, x[i], y[i]); relu_axpy: with x[i] > 0 ? x[i] : +0 */
+typedef void suan__add_fn(float *y, const float *x, size_t n); /* y[i] = y[i] + x[i] */
+typedef void suan__axpy_fn(float *y, const float *x, float a,
+                           size_t n); /* y[i] = fma(a, x[i], y[i]); relu_axpy: with x[i] > 0 ? x[i] : +0 */
 typedef void suan__swiglu_fn(float *y, const float *gate, const float *up,
                              size_t n); /* y = silu(gate) * up, silu(z) = z / (1 + exp(-z)); y may be gate or up */
 typedef void suan__sigmoid_fn(float *y, const float *x, size_t n); /* 1 / (1 + exp(-x)) */
@@ -182,9 +183,10 @@ typedef struct suan__kernels {
 #define SUAN__KERNEL_FIELD(field, type) type *field;
     SUAN__KERNEL_MAP(SUAN__KERNEL_FIELD)
 #undef SUAN__KERNEL_FIELD
-    suan__matmul_fn *matmul[SUAN__DTYPE_END]; /* the types of SUAN__WEIGHT_MAP; NULL for others */
-    suan__expand_fn *expand[SUAN__DTYPE_END]; /* the same types */
+    suan__matmul_fn *matmul[SUAN__DTYPE_END];             /* the types of SUAN__WEIGHT_MAP; NULL for others */
+    suan__expand_fn *expand[SUAN__DTYPE_END];             /* the same types */
     suan__matmul_pair_fn *matmul_pair[SUAN__DTYPE_END];   /* NULL where it gains nothing */
+    int pair_cols;                                        /* with how many columns it is faster, at most */
     suan__matmul_tiles_fn *matmul_tiles[SUAN__DTYPE_END]; /* NULL where the level has no unit for it */
     uint8_t tiles_from[SUAN__DTYPE_END];                  /* the number of columns from which matmul_tiles is the faster one */
 } suan__kernels;

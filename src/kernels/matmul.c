@@ -53,14 +53,14 @@ static void panels_expanded(const suan__kernels *kn, suan__dtype type, const cha
     }
 }
 
-/* One column: two panels together. */
-static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, const void *x,
-                              size_t n_rows) {
+/* A few columns: two panels together. */
+static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
+                              size_t ldx, int n_cols, size_t n_rows) {
     size_t panel_bytes = suan__panel_bytes(type, k), r = 0;
     for (; n_rows - r > SUAN__PANEL; r += 2 * SUAN__PANEL, panels += 2 * panel_bytes) {
         size_t left = n_rows - r - SUAN__PANEL, second = left < SUAN__PANEL ? left : SUAN__PANEL;
-        kn->matmul_pair[type]((float *const[2]){y + r, y + r + SUAN__PANEL}, (const void *const[2]){panels, panels + panel_bytes},
-                              (const int[2]){SUAN__PANEL, (int)second}, k, x);
+        kn->matmul_pair[type]((float *const[2]){y + r, y + r + SUAN__PANEL}, ldy, (const void *const[2]){panels, panels + panel_bytes},
+                              (const int[2]){SUAN__PANEL, (int)second}, k, x, ldx, n_cols);
         if (left <= SUAN__PANEL) return n_rows;
     }
     return r;
@@ -69,7 +69,7 @@ static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const c
 static void panels_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
                              size_t ldx, int n_cols, size_t n_rows) {
     size_t panel_bytes = suan__panel_bytes(type, k), r = 0;
-    if (n_cols == 1 && kn->matmul_pair[type]) r = pairs_as_stored(kn, type, panels, k, y, x, n_rows);
+    if (n_cols <= kn->pair_cols && kn->matmul_pair[type]) r = pairs_as_stored(kn, type, panels, k, y, ldy, x, ldx, n_cols, n_rows);
     for (; r < n_rows; r += SUAN__PANEL)
         kn->matmul[type](y + r, ldy, panels + r / SUAN__PANEL * panel_bytes, k, x, ldx, n_cols,
                          n_rows - r < SUAN__PANEL ? (int)(n_rows - r) : SUAN__PANEL);
@@ -100,6 +100,6 @@ void suan__matmul_panels(const suan__kernels *kn, suan__dtype type, const void *
 }
 
 uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols) {
-    if (n_cols < FEW_COLUMNS) return n_cols == 1 && n_panels >= 64 ? 2 : 1;
+    if (n_cols < FEW_COLUMNS) return n_panels >= 64 ? 2 : 1;
     return n_panels >= 256 ? 8 : n_panels >= 64 ? (uint32_t)(n_panels / 32) : 1;
 }

@@ -24,21 +24,21 @@ void suan__panels_product(suan__worker *w, const suan__weight *weight, uint32_t 
     suan__add_bias(st, weight, slice, panel, n_panels, y, weight->n_rows, rows->n);
 }
 
-/* A panel of gate and the same of up together, for one token; false where there is no such product. */
+/* A panel of gate and the same of up together; false where there is no such product for so many tokens. */
 static bool paired_product(suan__worker *w, const suan__gated *g, uint32_t slice, uint32_t panel, const suan__rows *rows, float *gate,
                            float *up) {
     const suan__step *st = w->st;
     const suan__weight *a = g->gate, *b = g->up;
     int block = suan__weight_block(st, a), n = (int)(a->n_rows - panel * SUAN__PANEL);
     suan__matmul_pair_fn *product = st->model->kernels->matmul_pair[a->type];
-    if (rows->n != 1 || !block || a->type != b->type || !product) return false;
+    if (rows->n > (uint32_t)st->model->kernels->pair_cols || !block || a->type != b->type || !product) return false;
     if (n > SUAN__PANEL) n = SUAN__PANEL;
     size_t first = (size_t)panel * SUAN__PANEL, at = panel * suan__panel_bytes(a->type, rows->k);
-    product((float *const[2]){gate + first, up + first},
+    product((float *const[2]){gate + first, up + first}, a->n_rows,
             (const void *const[2]){a->data + slice * a->slice_bytes + at, b->data + slice * b->slice_bytes + at}, (const int[2]){n, n},
-            rows->k, block == 32 ? rows->q8_32 : rows->q8_256);
-    suan__add_bias(st, a, slice, panel, 1, gate, a->n_rows, 1);
-    suan__add_bias(st, b, slice, panel, 1, up, b->n_rows, 1);
+            rows->k, block == 32 ? rows->q8_32 : rows->q8_256, suan__q8_row_bytes(rows->k, (size_t)block), (int)rows->n);
+    suan__add_bias(st, a, slice, panel, 1, gate, a->n_rows, rows->n);
+    suan__add_bias(st, b, slice, panel, 1, up, b->n_rows, rows->n);
     return true;
 }
 

@@ -33,11 +33,18 @@ typedef struct many_256 {
     float d[SUAN__PANEL], dmin[SUAN__PANEL];
 } many_256;
 
-/* Where columns' activations of a chunk begin: of column 0; column c is c * ldx bytes further. */
+/* Where columns' activations of a chunk begin: of column 0; column c is c * ldx bytes further. And the weights of the next chunk, of which each block asks for one: memory works
+ * while products are made. */
 typedef struct many_x {
     const uint8_t *q, *d, *sum;
     size_t ldx;
+    const uint8_t *next;
+    size_t next_bytes; /* of a block */
 } many_x;
+
+VEC void many_ask_ahead(const many_x *x, size_t block) {
+    for (size_t at = 0; at < x->next_bytes; at += 64) QUANT_PREFETCH(x->next + block * x->next_bytes + at);
+}
 
 /* Sums begin at zero in the first chunk, at y's values later. */
 VEC void many_begin(vf acc[GROUPS][MANY_COLS], const float *y, size_t ldy, int C, int n_rows, bool first) {
@@ -132,6 +139,7 @@ VEC void many_columns_32(float *y, size_t ldy, const many_32 *b, size_t n, many_
     many_begin(acc, y, ldy, C, n_rows, first);
     for (size_t i = 0; i < n; i++, b++) {
         __asm__("" : "+r"(x.q), "+r"(x.d));
+        many_ask_ahead(&x, i);
         many_at at;
         vi s[GROUPS][MANY_COLS];
         many_bases(&at, x.q, x.ldx, C);
@@ -238,6 +246,7 @@ VEC void many_columns_256(float *y, size_t ldy, const many_256 *b, size_t n, man
             x.q += 4 * n_same;
         }
         __asm__("" : "+r"(x.d), "+r"(x.sum));
+        many_ask_ahead(&x, i);
         many_finish_256(acc, b, &x, isum, C, offset, min);
         x.d += 4;
         x.sum += 32;
@@ -379,25 +388,25 @@ MANY_32_FN(5_min, 5, true)
 VEC void many_matmul_32(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows,
                         size_t block_bytes, load_32_fn *load, many_32_fn *columns, int offset) {
     many_32 ready[MANY_32] __attribute__((aligned(64)));
-    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx};
+    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx, p, block_bytes};
     for (size_t i = 0, n; i < k / 32; i += n) {
         n = k / 32 - i < MANY_32 ? k / 32 - i : MANY_32;
         for (size_t j = 0; j < n; j++, p += block_bytes) many_ready_32(&ready[j], p, load);
-        columns(y, ldy, ready, n, (many_x){x.q + 32 * i, x.d + 4 * i, x.sum + 2 * i, ldx}, n_cols, n_rows, i == 0, offset);
+        columns(y, ldy, ready, n, (many_x){x.q + 32 * i, x.d + 4 * i, x.sum + 2 * i, ldx, p, block_bytes}, n_cols, n_rows, i == 0, offset);
     }
 }
 
 VEC void many_matmul_256(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows,
                          size_t block_bytes, ready_256_fn *make_ready, many_256_fn *columns) {
     many_256 ready[MANY_256] __attribute__((aligned(64)));
-    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 256), ldx};
+    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 256), ldx, p, block_bytes};
     for (size_t i = 0, n; i < k / 256; i += n) {
         n = k / 256 - i < MANY_256 ? k / 256 - i : MANY_256;
         for (size_t j = 0; j < n; j++, p += block_bytes) {
 #pragma GCC unroll 1
             for (int h = 0; h < SUAN__PANEL; h += VL) make_ready(&ready[j], p, h);
         }
-        columns(y, ldy, ready, n, (many_x){x.q + 256 * i, x.d + 4 * i, x.sum + 32 * i, ldx}, n_cols, n_rows, i == 0);
+        columns(y, ldy, ready, n, (many_x){x.q + 256 * i, x.d + 4 * i, x.sum + 32 * i, ldx, p, block_bytes}, n_cols, n_rows, i == 0);
     }
 }
 

@@ -233,11 +233,13 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
     size_t n = k / block;
     while (n_cols > 0) {
         cols columns = {x, x + suan__q8_d_offset(k), x + suan__q8_sum_offset(k, block), ldx};
-        int done = n_cols >= QUANT_COLS ? QUANT_COLS : n_cols >= 4 ? 4 : n_cols >= 2 ? 2 : 1;
+        int done = n_cols >= QUANT_COLS ? QUANT_COLS : n_cols >= 4 ? 4 : n_cols;
         if (done == QUANT_COLS)
             quant_columns(y, ldy, p, n, block, block_bytes, columns, QUANT_COLS, n_rows, add);
         else if (QUANT_COLS > 4 && done == 4)
             quant_columns(y, ldy, p, n, block, block_bytes, columns, 4, n_rows, add);
+        else if (done == 3)
+            quant_columns(y, ldy, p, n, block, block_bytes, columns, 3, n_rows, add);
         else if (done == 2)
             quant_columns(y, ldy, p, n, block, block_bytes, columns, 2, n_rows, add);
         else
@@ -249,32 +251,58 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
 }
 
 #ifdef QUANT_PAIRS
-/* Two panels of blocks of 32 in turn, block by block, one column. Larger blocks gain nothing from it. */
-VEC void quant_pair(float *const y[2], const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8, size_t block_bytes,
-                    block_fn *add) {
+/* Two panels of blocks of 32 in turn, block by block, C columns. Larger blocks gain nothing from it. */
+VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
+                      size_t ldx, int C, size_t block_bytes, block_fn *add) {
     const uint8_t *p[2] = {panels[0], panels[1]};
-    cols x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), 0};
+    cols x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx};
     vf acc[2][SUAN__PANEL / VL][QUANT_COLS];
     int n_groups = SUAN__PANEL / VL;
     if (n_groups > 1) __asm__("" : "+r"(n_groups));
-    for (int g = 0; g < SUAN__PANEL / VL; g++) acc[0][g][0] = acc[1][g][0] = vf_zero();
+#pragma GCC unroll 4
+    for (int g = 0; g < SUAN__PANEL / VL; g++)
+#pragma GCC unroll 8
+        for (int c = 0; c < C; c++) acc[0][g][c] = acc[1][g][c] = vf_zero();
     for (size_t b = 0; b < k / 32; b++) {
         __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
 #pragma GCC unroll 2
         for (int i = 0; i < 2; i++) {
             prefetch_part_at(p[i], block_bytes, 0, 1, QUANT_PAIRS);
-            for (int g = 0; g < n_groups; g++) add(p[i], g * VL, &x, acc[i][g], 1);
+            for (int g = 0; g < n_groups; g++) add(p[i], g * VL, &x, acc[i][g], C);
             p[i] += block_bytes;
         }
         x.q += 32;
         x.d += 4;
         x.sum += 2;
     }
-    for (int i = 0; i < 2; i++) store_columns(y[i], 0, acc[i], 1, n_rows[i]);
+    for (int i = 0; i < 2; i++) store_columns(y[i], ldy, acc[i], C, n_rows[i]);
 }
-#define PAIR(name, stem, bytes, bits, offset, min)                                                                               \
-    static void ISA(pair_##stem)(float *const y[2], const void *const panels[2], const int n_rows[2], size_t k, const void *x) { \
-        quant_pair(y, panels, n_rows, k, x, (size_t)(bytes)*SUAN__PANEL, block_##stem);                                          \
+
+#define PAIR_CASE(n)                                                                                                 \
+    if (done == (n) && QUANT_PAIR_COLS >= (n)) {                                                                     \
+        pair_columns((float *const[2]){y[0] + at, y[1] + at}, ldy, panels, n_rows, k, q8, ldx, n, block_bytes, add); \
+        continue;                                                                                                    \
+    }
+VEC void quant_pair(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
+                    size_t ldx, int n_cols, size_t block_bytes, block_fn *add) {
+    size_t at = 0;
+    for (int done; n_cols > 0; n_cols -= done, at += (size_t)done * ldy, q8 += (size_t)done * ldx) {
+        done = n_cols < QUANT_PAIR_COLS ? n_cols : QUANT_PAIR_COLS;
+        PAIR_CASE(1)
+        PAIR_CASE(2)
+        PAIR_CASE(3)
+        PAIR_CASE(4)
+        PAIR_CASE(5)
+        PAIR_CASE(6)
+        PAIR_CASE(7)
+        PAIR_CASE(8)
+    }
+}
+#undef PAIR_CASE
+#define PAIR(name, stem, bytes, bits, offset, min)                                                                                         \
+    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
+                                 size_t ldx, int n_cols) {                                                                                 \
+        quant_pair(y, ldy, panels, n_rows, k, x, ldx, n_cols, (size_t)(bytes)*SUAN__PANEL, block_##stem);                                  \
     }
 SIMD_QUANT_32_MAP(PAIR)
 #undef PAIR
@@ -335,6 +363,7 @@ static void fill_quant(suan__kernels *t) {
     SIMD_QUANT_MAP
 #undef SIMD_QUANT_ENTRY
 #ifdef QUANT_PAIRS
+    t->pair_cols = QUANT_PAIR_COLS;
 #define PAIR(name, stem, bytes, bits, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
     SIMD_QUANT_32_MAP(PAIR)
 #undef PAIR

@@ -50,6 +50,8 @@ typedef struct meeting {
     const uint8_t *cols; /* cols_32 or cols_256 of the chunk's blocks, cols_bytes apart */
     size_t cols_bytes;
     int n_blocks, n, n_rows;
+    const uint8_t *next; /* what is read next: a share for each block of each meeting */
+    size_t next_bytes;
     bool first;
     float *y;
     size_t ldy;
@@ -125,6 +127,11 @@ VEC void scale_32(vf acc[TILE_COLS][LANE_GROUPS], const meeting *m, int b, const
     }
 }
 
+/* Asks for what blocks [b, b + n) of a meeting are to ask for: memory works while tiles do. */
+VEC void ask_ahead(const meeting *m, int b, int n) {
+    for (size_t at = (size_t)b * m->next_bytes; at < (size_t)(b + n) * m->next_bytes; at += 64) vec_prefetch_far(m->next + at);
+}
+
 VEC void meet_32(const meeting *m, int C, bool has_min) {
     vf acc[TILE_COLS][LANE_GROUPS];
     start_sums(acc, m, C);
@@ -138,6 +145,7 @@ VEC void meet_32(const meeting *m, int C, bool has_min) {
             n = 4;
         } else
             products_32(x, ldx, m->w->bytes + 8 * b, n, sums);
+        ask_ahead(m, b, n);
         for (int t = 0; t < n; t++) scale_32(acc, m, b + t, sums[t], C, has_min);
     }
     leave_sums(m, acc, C);
@@ -226,6 +234,7 @@ VEC void meet_256(const meeting *m, int C, planes how, bool has_min) {
     products_256(m, 0, m->sums[0], how, has_min);
     for (int b = 0; b < m->n_blocks; b++) {
         if (b + 1 < m->n_blocks) products_256(m, b + 1, m->sums[(b + 1) % 2], how, has_min);
+        ask_ahead(m, b, 1);
         scale_256(acc, m, b, m->sums[b % 2], C, how, has_min);
     }
     leave_sums(m, acc, C);
@@ -387,6 +396,7 @@ static void meet_columns(const tiles_type *t, meeting m, const tiles_scratch *s,
         m.x += TILE_COLS * m.ldx;
         m.y += TILE_COLS * m.ldy;
         m.cols += (size_t)m.n_blocks * m.cols_bytes;
+        m.next += (size_t)m.n_blocks * m.next_bytes;
     }
 }
 
@@ -403,12 +413,17 @@ static void multiply(const tiles_type *t, float *y, size_t ldy, const uint8_t *p
             m.first = k0 == 0;
             m.ldy = ldy;
             m.sums = s->sums;
+            m.next_bytes = block_bytes / (size_t)((n + TILE_COLS - 1) / TILE_COLS);
             gather_columns(s->cols, t, k, k0, n_blocks, xc, ldx, n);
             for (int r = 0; r < n_rows; r += SUAN__PANEL) {
                 const uint8_t *p = panels + (size_t)(r / SUAN__PANEL) * panel_bytes + k0 / t->block * block_bytes;
                 for (int b = 0; b < n_blocks; b++) t->fill(&s->w, b, p + (size_t)b * block_bytes);
                 m.n_rows = n_rows - r < SUAN__PANEL ? n_rows - r : SUAN__PANEL;
                 m.y = y + (size_t)c0 * ldy + r;
+                /* The same chunk of the next panel; behind the last one, the next chunk of the first, or what stands behind them all. */
+                m.next = r + SUAN__PANEL < n_rows ? p + panel_bytes
+                         : k0 + t->chunk < k      ? panels + (k0 + t->chunk) / t->block * block_bytes
+                                                  : p + (size_t)n_blocks * block_bytes;
                 meet_columns(t, m, s, n);
             }
         }

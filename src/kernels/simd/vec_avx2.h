@@ -32,6 +32,7 @@
 #define QUANT_PREFETCH(p) vec_prefetch_far(p)
 #define QUANT_AHEAD(block_bytes) 16384
 #define QUANT_PAIRS 4096
+#define QUANT_PAIR_COLS 1
 
 typedef __m256 vf;
 typedef __m256i vi;

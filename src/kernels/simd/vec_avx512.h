@@ -33,6 +33,7 @@
 #define QUANT_PREFETCH(p) vec_prefetch_far(p)
 #define QUANT_AHEAD(block_bytes) 16384
 #define QUANT_PAIRS 4096
+#define QUANT_PAIR_COLS 8 /* columns of a product of two panels */
 
 typedef __m512 vf;    /* VL floats */
 typedef __m512i vi;   /* VL int32, or 4 * VL bytes */

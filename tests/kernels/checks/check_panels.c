@@ -135,7 +135,9 @@ static void check_cut(check *ck, suan__dtype type) {
         }
     }
     for (int n_rows = 33; n_rows < 64; n_rows += 3) /* pairs of panels, the last ones not whole */
-        run_panels(ck, &(shape){.type = type, .k = block * 3, .n_cols = 1, .n_rows = n_rows, .high = n_rows % 2});
+        run_panels(ck, &(shape){.type = type, .k = block * 3, .n_cols = 1 + (n_rows - 33) / 3 % 9, .n_rows = n_rows, .high = n_rows % 2});
+    for (int n_cols = 1; n_cols < 12; n_cols++)
+        run_panels(ck, &(shape){.type = type, .k = block * 2, .n_cols = n_cols, .n_rows = 64, .high = n_cols % 2});
     /* columns that do not fit the second-level cache */
     if (block == 32) run_panels(ck, &(shape){.type = type, .k = 65536, .n_cols = 19, .n_rows = 17, .high = true});
 }
