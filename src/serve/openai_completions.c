@@ -53,9 +53,9 @@ static void free_logprobs(logprobs *l) {
     *l = (logprobs){.offset = l->offset};
 }
 
-/* A token as text; one that is no UTF-8 by its bytes, so that different tokens have different names. */
+/* A token as text; one that is no UTF-8 by its bytes, so that different tokens have different names. So is one with a NUL, which some readers do not take in a name. */
 static json_t *token_name(const char *s, size_t n) {
-    if (suan__utf8_valid(s, n)) return json_stringn(s, n);
+    if (suan__utf8_valid(s, n) && !memchr(s, 0, n)) return json_stringn(s, n);
     suan__buf text = {0};
     suan__buf_append(&text, "bytes:", 6);
     for (size_t i = 0; i < n; i++) suan__buf_printf(&text, "\\x%02x", (unsigned char)s[i]);
@@ -82,7 +82,9 @@ static json_t *top_json(const suan__exchange *x, const suan__token *token) {
         bool is_own = i == token->n_top;
         const char *text = suan__ask_token_bytes(x, is_own ? token->id : token->top[i].id, &n);
         json_t *name = token_name(text, n);
-        if (name) json_object_set_new(top, json_string_value(name), value_json(is_own ? token->logprob : token->top[i].logprob));
+        if (name)
+            json_object_setn_new(top, json_string_value(name), json_string_length(name),
+                                 value_json(is_own ? token->logprob : token->top[i].logprob));
         json_decref(name);
     }
     return top;
