@@ -8,8 +8,9 @@
 #include "cli/open.h"
 #include "cli/output.h"
 
-static const cli_command *const commands[] = {&cli_command_run,   &cli_command_chat,     &cli_command_inspect, &cli_command_convert,
-                                              &cli_command_bench, &cli_command_tokenize, &cli_command_template, &cli_command_usage};
+static const cli_command *const commands[] = {&cli_command_run,     &cli_command_chat,  &cli_command_serve,    &cli_command_inspect,
+                                              &cli_command_convert, &cli_command_bench, &cli_command_tokenize, &cli_command_template,
+                                              &cli_command_usage,   &cli_command_key};
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static const char *command_name(const void *ctx, size_t i) {
@@ -26,7 +27,10 @@ static const cli_command *find(const char *name) {
 static int print_version(void) {
     char text[1024];
     const char *limit = cli_cpu_level(NULL), *level = suan_cpu_level(limit);
-    if (!level) return cli_failf("--version", "SUAN_CPU=%s: this processor has no such level; there are c, avx2, avxvnni, avx512, amx, neon, dotprod and i8mm", limit);
+    if (!level)
+        return cli_failf("--version",
+                         "SUAN_CPU=%s: this processor has no such level; there are c, avx2, avxvnni, avx512, amx, neon, dotprod and i8mm",
+                         limit);
     int n = snprintf(text, sizeof text, "suan %s\nkernels: %s%s\nprocessor: %s\n", suan_version(), level,
                      limit ? " (limited by SUAN_CPU)" : "", suan_cpu_features());
     cli_put(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);

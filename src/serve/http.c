@@ -192,6 +192,8 @@ static bool take_body(suan__exchange *x, suan__connection *c, const char *data, 
 static void dispatch(suan__exchange *x, suan__connection *c) {
     set_phase(c, SUAN__PHASE_REPLY, x);
     x->is_dispatched = true;
+    if (!x->is_refused && atomic_load(&x->http->server->stopping) && !(x->route && x->route->flags & SUAN__ROUTE_ALWAYS))
+        suan__exchange_refuse(x, SUAN__PROBLEM_BUSY, "", "The server is stopping.");
     if (x->is_refused) {
         suan__reply_problem(x, &x->problem);
     } else if (!x->route) {
@@ -339,8 +341,9 @@ fail:
     return status;
 }
 
-int suan__http_port(const suan__http *http) {
-    return http->port;
+bool suan__is_loopback(int listen_fd) {
+    suan__http look = {.listen_fd = listen_fd};
+    return look_at_socket(&look, NULL) == SUAN_OK && look.is_loopback;
 }
 
 uint32_t suan__http_unanswered(const suan__http *http) {

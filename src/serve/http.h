@@ -130,7 +130,7 @@ typedef struct suan__http {
 
     pthread_mutex_t lock;
     suan__connection *connections; /* newest first */
-    uint32_t n_connections;
+    atomic_uint n_connections;
     atomic_uint_fast64_t body_bytes;
     atomic_uint n_exchanges;  /* alive */
     atomic_uint n_unanswered; /* taken, and not answered to the end */
@@ -152,7 +152,8 @@ typedef struct suan__http {
 suan_status suan__http_start(suan__http **http, suan__server *server, int listen_fd, suan__auth *auth, suan_error *err);
 /* In order: no new connections and requests; then, when running ones have ended or time is over, no connections at all. */
 void suan__http_quiesce(suan__http *http);
-int suan__http_port(const suan__http *http);
+/* Whether a listening socket takes connections of this machine only. */
+bool suan__is_loopback(int listen_fd);
 uint32_t suan__http_unanswered(const suan__http *http);
 void suan__http_free(suan__http **http);
 double suan__now(void); /* monotonic seconds */

@@ -175,7 +175,7 @@ double suan__resident_bytes(void) {
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
-void suan__metrics_text(const suan__server *s, suan__buf *b) {
+void suan__metrics_text(suan__server *s, suan__buf *b) {
     suan_batch_stats stats;
     suan__metrics *m = s->metrics;
     if (m) {
@@ -185,12 +185,9 @@ void suan__metrics_text(const suan__server *s, suan__buf *b) {
         value(b, "suan_reasoning_tokens_total", "counter", "Tokens of reasoning.", (double)m->reasoning_tokens);
         pthread_mutex_unlock(&m->lock);
     }
-    if (atomic_load(&s->ready) && s->batch) {
-        suan_batch_get_stats(s->batch, &stats);
-        batch_text(&stats, b);
-    }
+    if (suan__server_stats(s, &stats)) batch_text(&stats, b);
     if (s->http) {
-        value(b, "suan_connections", "gauge", "Open connections.", s->http->n_connections);
+        value(b, "suan_connections", "gauge", "Open connections.", atomic_load(&s->http->n_connections));
         value(b, "suan_request_body_bytes", "gauge", "Bytes of request bodies in memory.", (double)atomic_load(&s->http->body_bytes));
     }
     if (s->ledger) {

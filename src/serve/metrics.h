@@ -20,6 +20,6 @@ void suan__metrics_request(suan__metrics *m, const suan__route *route, int statu
 void suan__metrics_usage(suan__metrics *m, const suan_usage *usage, uint32_t n_reasoning);
 double suan__resident_bytes(void);
 /* The text of GET /metrics into b. */
-void suan__metrics_text(const suan__server *s, suan__buf *b);
+void suan__metrics_text(suan__server *s, suan__buf *b);
 
 #endif

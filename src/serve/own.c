@@ -33,7 +33,7 @@ static void health(suan__exchange *x) {
     if (!atomic_load(&s->ready))
         state = "loading";
     else
-        suan_batch_get_stats(s->batch, &stats);
+        suan__server_stats(s, &stats);
     bool is_stuck = stats.step_seconds > s->config.watch_seconds;
     json_t *body = json_pack("{s:s, s:f, s:i, s:i}", "status", is_stuck ? "stuck" : state, "step_seconds", stats.step_seconds, "active",
                              (int)stats.n_active, "queued", (int)stats.n_queued);
@@ -83,7 +83,7 @@ static json_t *experts(const suan__server *s) {
 static void live(suan__exchange *x) {
     suan__server *s = suan__exchange_server(x);
     suan_batch_stats t;
-    suan_batch_get_stats(s->batch, &t);
+    suan__server_stats(s, &t);
     json_t *requests = json_pack("{s:i, s:i}", "active", (int)t.n_active, "queued", (int)t.n_queued);
     json_t *memory =
         json_pack("{s:I, s:I, s:I, s:I}", "rss_bytes", (json_int_t)suan__resident_bytes(), "cache_bytes", (json_int_t)t.cache_bytes,
@@ -104,7 +104,7 @@ static const suan__route rows[] = {
      "Whether it takes requests: 503 while the model is loaded, and while it stops"},
     {"GET", "/metrics", &suan__own_dialect, metrics, SUAN__ROUTE_NO_BODY | SUAN__ROUTE_ALWAYS | SUAN__ROUTE_QUICK | SUAN__ROUTE_UNLOGGED,
      NULL, "Counters as Prometheus reads them"},
-    {"GET", "/live", &suan__own_dialect, live, SUAN__ROUTE_NO_BODY | SUAN__ROUTE_QUICK | SUAN__ROUTE_UNLOGGED, NULL,
+    {"GET", "/live", &suan__own_dialect, live, SUAN__ROUTE_NO_BODY | SUAN__ROUTE_UNLOGGED, NULL,
      "Speed, memory and experts in use, for the page"},
     {"GET", "/openapi.json", &suan__own_dialect, openapi, SUAN__ROUTE_NO_BODY | SUAN__ROUTE_UNLOGGED, NULL, "This description"},
 };
