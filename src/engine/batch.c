@@ -249,6 +249,7 @@ suan_status suan__batch_create_still(suan_batch **batch, suan_model *model, cons
     b->exact = b->options.activations == SUAN_ACTIVATIONS_EXACT;
     b->n_threads = suan__pool_n_threads(model->pool);
     b->common.first = SUAN__NO_PAGE;
+    b->rates_of_machine = (suan__rates){.bytes = 1, .int8_ops = 1, .f32_ops = 1};
     for (uint32_t i = 0; model->graph->hp.layer_is_moe && i < model->graph->hp.n_layer; i++)
         b->n_moe_layers += model->graph->hp.layer_is_moe[i];
     b->has_lock = pthread_mutex_init(&b->lock, NULL) == 0 && pthread_mutex_init(&b->vocabulary_lock, NULL) == 0 &&

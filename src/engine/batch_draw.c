@@ -129,6 +129,7 @@ static void add_first_draws(suan_batch *b, suan__slot *s, const float *logits) {
 
 int suan__batch_on_rows(void *ctx, uint32_t n_rows, const float *logits, const uint32_t *segment, const uint32_t *token) {
     suan_batch *b = ctx;
+    double begin = suan__seconds();
     for (uint32_t i = 0; i < n_rows; i++) {
         suan__slot *s = b->planned[segment[i]];
         suan__choice *c = s->choice;
@@ -146,5 +147,6 @@ int suan__batch_on_rows(void *ctx, uint32_t n_rows, const float *logits, const u
             add_draw(b, c, row);
     }
     do_draws(b);
+    b->draw_seconds += suan__seconds() - begin;
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
+#include "model/cost.h"
 #include "suan/batch.h"
 
 #define SUAN__DRAWS 64        /* that are done together */
@@ -33,7 +34,7 @@ typedef struct suan__slot {
     uint32_t n_held; /* computed for */
     uint64_t held_owner, held_at;
     uint32_t n_planned, n_logits, first_token; /* of the step that is made: tokens, rows of logits, the first token's number in the step */
-    uint32_t i_segment, n_forks;
+    uint32_t i_segment, n_forks, rank;
     uint32_t n_shared, n_foreign; /* positions that others had computed and that are not counted yet; takings from other owners */
 } suan__slot;
 
@@ -106,6 +107,7 @@ struct suan__owner {
     suan__choice *waiting;            /* by age */
     suan_request *forking;            /* in order */
     uint32_t n_slots;
+    uint64_t paid; /* tokens of prompts that were planned for it */
     suan__page_root root;
 };
 
@@ -162,8 +164,11 @@ struct suan_batch {
     suan__slot *slots;      /* [n_slots] */
     uint32_t n_free_slots;
     uint64_t n_ages, n_uses;
-    uint64_t turn, prompt_turn; /* owners whose turn was last: of admission, of the prompt budget */
-    bool is_stuck;              /* the last round had nothing to compute */
+    uint64_t turn;                 /* the owner whose turn of admission was last */
+    const suan__owner *turn_owner; /* whose turn of prompts it is (may have gone), with so many tokens left */
+    uint32_t turn_left;
+    uint64_t least_paid; /* by any owner with prompts, when turns last passed on */
+    bool is_stuck;       /* the last round had nothing to compute */
 
     suan__segment *segments; /* [n_slots] */
     suan__slot **planned;    /* [n_slots] whose they are */
@@ -182,6 +187,9 @@ struct suan_batch {
     double joules;
     uint64_t experts_read; /* as suan__step_experts_read said last */
     uint32_t n_moe_layers;
+    suan__rates rates_of_machine;     /* for the figures below; all 1 unless somebody measures */
+    double least_seconds;             /* that the steps so far need on such a machine; */
+    double run_seconds, draw_seconds; /* they took; of these, with draws and what is told of them */
     size_t n_expert_use;
     uint64_t *expert_use;  /* (lock) [n_layer][n_expert] */
     uint32_t *expert_seen; /* the same as the step counts it, modulo 2^32 */

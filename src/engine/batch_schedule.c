@@ -5,8 +5,9 @@
  * owner without a slot takes one from the owner with the most, if those are two or more; whose youngest choice then waits (its pages stay for its return, as long as nobody
  * needs them). Paused choices give their slots to anybody.
  *
- * A step has a token of each choice that is being written, then prompts: first a fair share of what is left for each owner in turn, then what others do not use. Where the
- * next page of a prompt is what an older one is at, it waits and takes that page. When pages run out the oldest choice of the step gets them, from paused ones, then from the
+ * A step has a token of each choice that is being written, then prompts. Half of what is left is of the owner whose turn it is: it passes on to the one who has had the least
+ * tokens of prompts when his prompts are computed, or so many tokens. The other half, and what one does not use, goes to others, the owner with the shortest prompt first; within
+ * an owner the oldest comes first. So prompts of usual length are computed one after the other, not all at once and late; short ones pass long ones; nobody is passed by for ever. Where the next page of a prompt is what an older one is at, it waits and takes that page. When pages run out the oldest choice of the step gets them, from paused ones, then from the
  * youngest: one that runs dry waits in front of its owner's queue and is computed again. So the oldest always goes on. */
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "model/compress.h"
 
 #define PAGE SUAN__ATTN_BLOCK
-#define LEAST_SHARE 64 /* tokens of prompts an owner's share of a step is not cut below */
+#define LEAST_TURN 4   /* steps' worth of prompt tokens in an owner's turn */
 #define LEAST_AWAIT 16 /* tokens that have to be gained by waiting for somebody else to compute them */
 
 static bool is_paused(const suan__choice *c) {
@@ -352,41 +353,84 @@ static uint32_t plan_prompt(suan_batch *b, suan__slot *s, uint32_t n, bool align
     return n;
 }
 
-/* Owners by number, beginning behind the one whose turn was last; an owner's choices by age. */
-static bool comes_before(const suan_batch *b, const suan__slot *x, const suan__slot *y) {
-    uint64_t a = x->choice->request->owner->id, c = y->choice->request->owner->id;
-    bool a_wraps = a <= b->prompt_turn, c_wraps = c <= b->prompt_turn;
-    if (a_wraps != c_wraps) return c_wraps;
-    return a != c ? a < c : x->choice->age < y->choice->age;
+/* Tokens of an owner's turn. */
+static uint32_t turn_tokens(const suan_batch *b) {
+    return LEAST_TURN * b->step_tokens;
 }
 
-static void insert_ordered(suan_batch *b, uint32_t n, suan__slot *s) {
-    for (; n > 0 && comes_before(b, s, b->order[n - 1]); n--) b->order[n] = b->order[n - 1];
-    b->order[n] = s;
+/* Whose turn it is among the owners of the prompts (oldest[i] of n owners): of him who had one before as long as he has not used it up, then of him who has had the least. */
+static const suan__owner *choose_turn(suan_batch *b, suan__slot *const *prompts, uint32_t n) {
+    suan__owner *best = NULL;
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        suan__owner *o = prompts[i]->choice->request->owner;
+        if (o == b->turn_owner && b->turn_left > 0) return o;
+        if (o->paid < least) least = o->paid;
+    }
+    if (least > b->least_paid) b->least_paid = least; /* whoever comes new has had as much as that */
+    for (uint32_t i = 0; i < n; i++) {
+        suan__owner *o = prompts[i]->choice->request->owner;
+        if (o->paid < b->least_paid) o->paid = b->least_paid;
+        if (!best || o->paid < best->paid) best = o;
+    }
+    b->turn_owner = best;
+    b->turn_left = turn_tokens(b);
+    return best;
+}
+
+/* What the owner's oldest prompt still needs: short ones go first where it is nobody's turn. */
+static uint32_t rank_of(suan__slot *const *prompts, uint32_t n, const suan__owner *o) {
+    for (uint32_t i = 0; i < n; i++)
+        if (prompts[i]->choice->request->owner == o) return left(prompts[i]);
+    return 0;
+}
+
+static void sort_slots(suan__slot **slots, uint32_t n) {
+    for (uint32_t i = 1; i < n; i++) {
+        suan__slot *s = slots[i];
+        uint32_t at = i;
+        for (; at > 0 && (slots[at - 1]->rank > s->rank || (slots[at - 1]->rank == s->rank && slots[at - 1]->choice->age > s->choice->age));
+             at--)
+            slots[at] = slots[at - 1];
+        slots[at] = s;
+    }
+}
+
+/* The prompts in b->order: those of the owner whose turn it is, then the others'. Returns how many; *n_turn: his. */
+static uint32_t order_prompts(suan_batch *b, uint32_t *n_turn) {
+    uint32_t n = 0;
+    *n_turn = 0;
+    for (uint32_t i = 0; i < b->n_slots; i++) {
+        suan__slot *s = &b->slots[i];
+        if (!s->choice || is_paused(s->choice) || is_writing(s)) continue;
+        s->rank = 0;
+        b->order[n++] = s;
+    }
+    if (n == 0) return 0;
+    sort_slots(b->order, n);
+    const suan__owner *turn = choose_turn(b, b->order, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const suan__owner *o = b->order[i]->choice->request->owner;
+        b->order[i]->rank = o == turn ? 0 : rank_of(b->order, n, o);
+        *n_turn += o == turn;
+    }
+    sort_slots(b->order, n);
+    return n;
 }
 
 static void plan_prompts(suan_batch *b, uint32_t budget) {
-    uint32_t n = 0, n_owners = 0;
-    for (uint32_t i = 0; i < b->n_slots; i++) {
-        suan__slot *s = &b->slots[i];
-        if (s->choice && !is_paused(s->choice) && !is_writing(s)) insert_ordered(b, n++, s);
-    }
-    if (n == 0) return;
-    for (uint32_t i = 0; i < n; i++) n_owners += i == 0 || b->order[i]->choice->request->owner != b->order[i - 1]->choice->request->owner;
-    uint32_t share = budget / n_owners > LEAST_SHARE ? budget / n_owners : LEAST_SHARE;
-    for (int round = 0; round < 3 && budget > 0; round++) {
-        const suan__owner *owner = NULL;
-        uint32_t allowed = 0;
-        for (uint32_t i = 0; i < n && budget > 0; i++) {
-            const suan__owner *his = b->order[i]->choice->request->owner;
-            if (his != owner || round > 0) allowed = round > 0 || budget < share ? budget : share;
-            owner = his;
+    uint32_t n_turn, n = order_prompts(b, &n_turn), turn_share = n_turn < n ? (budget + 1) / 2 : budget;
+    for (int round = 0; round < 3 && budget > 0; round++) { /* his half; the others'; what is left */
+        uint32_t allowed = round == 0 ? turn_share : budget;
+        for (uint32_t i = round == 1 ? n_turn : 0; i < (round == 0 ? n_turn : n) && allowed > 0; i++) {
+            suan__owner *o = b->order[i]->choice->request->owner;
             uint32_t planned = plan_prompt(b, b->order[i], allowed, round < 2);
+            o->paid += planned;
+            if (o == b->turn_owner) b->turn_left -= planned < b->turn_left ? planned : b->turn_left;
             allowed -= planned;
             budget -= planned;
         }
     }
-    b->prompt_turn = b->order[0]->choice->request->owner->id;
 }
 
 /* Pages for what is planned, for the oldest first. */

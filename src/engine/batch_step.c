@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "engine/batch_internal.h"
-#include "model/cost.h"
 
 /* ---- before and after ---- */
 
@@ -49,14 +48,14 @@ static double experts_busy(suan_batch *b) {
 }
 
 static void end_step(suan_batch *b, double seconds, uint32_t n_drawn, uint32_t n_prompt) {
-    static const suan__rates none = {.bytes = 1, .int8_ops = 1, .f32_ops = 1};
     suan__cost cost[SUAN__N_OPS] = {0};
     double bytes = 0, operations = 0, joules = suan__energy_read(&b->energy), used = joules < 0 ? -1 : joules - b->joules;
     suan__step_shape kind = {.kv = b->slots[0].kv.type, .exact = b->exact, .n_busy = b->n_moe_layers ? experts_busy(b) : -1};
-    suan__step_cost_many(b->model->graph, &kind, b->segments, b->n_segments, &none, cost);
+    suan__step_cost_many(b->model->graph, &kind, b->segments, b->n_segments, &b->rates_of_machine, cost);
     for (int i = 0; i < SUAN__N_OPS; i++) {
         bytes += cost[i].bytes;
         operations += cost[i].int8_ops + cost[i].f32_ops;
+        b->least_seconds += cost[i].seconds;
     }
     b->joules = joules;
     share_cost(b, seconds, bytes, operations, used);
@@ -180,7 +179,9 @@ void suan__batch_run(suan_batch *b) {
     for (uint32_t i = 0; i < b->n_segments; i++)
         n_prompt += b->planned[i]->choice->n_drawn > 0 && b->segments[i].n_tokens == 1 ? 0 : b->segments[i].n_tokens;
     suan_status status = suan__step_run_many(b->step, b->segments, b->n_segments, b->exact, suan__batch_on_rows, b, &b->step_cancel, &why);
-    end_step(b, suan__seconds() - begin, (uint32_t)(count_completions(b) - drawn), n_prompt);
+    double taken = suan__seconds() - begin;
+    b->run_seconds += taken;
+    end_step(b, taken, (uint32_t)(count_completions(b) - drawn), n_prompt);
     if (status == SUAN_STOPPED) return; /* nobody is left who wanted it */
     if (status != SUAN_OK) {
         step_failed(b, &why);
