@@ -2,6 +2,7 @@
 #include "suan/answer.h"
 
 #include "base/memory.h"
+#include "grammar_walk.h"
 #include "jinja_test.h"
 
 /* ---- collecting parts ---- */
@@ -394,6 +395,63 @@ static bool starts(const char *s, const char *with) {
     return strncmp(s, with, strlen(with)) == 0;
 }
 
+static const char *type_of(const json_t *value) {
+    if (json_is_number(value)) return "number";
+    return json_is_string(value)   ? "string"
+           : json_is_object(value) ? "object"
+           : json_is_array(value)  ? "array"
+           : json_is_null(value)   ? "null"
+                                   : "boolean";
+}
+
+/* The tools of the calls, whose schemas say what the arguments are. */
+static json_t *tools_of(const json_t *calls, bool has_types) {
+    json_t *tools = json_array();
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        const json_t *call = json_array_get(calls, i);
+        json_t *properties = json_object(), *value;
+        const char *key;
+        json_object_foreach(json_object_get(call, "arguments"), key, value)
+            json_object_set_new(properties, key, has_types ? json_pack("{s:s}", "type", type_of(value)) : json_object());
+        json_array_append_new(tools, json_pack("{s:{s:O, s:{s:s, s:o}}}", "function", "name", json_object_get(call, "name"), "parameters",
+                                               "type", "object", "properties", properties));
+    }
+    return tools;
+}
+
+static int n_accepted, n_beyond;
+
+/* The grammar of the chat accepts what a template renders: but where a value that is written as it is holds the mark that ends it. */
+static void check_grammar(const rendering *r, const json_t *expected, const char *answer, size_t n) {
+    json_t *tools = tools_of(expected, r->has_schema);
+    char *text = json_dumps(tools, 0);
+    suan_grammar *g;
+    suan_error err = {0};
+    walker w;
+    suan_chat_form f = {.syntax = r->syntax, .tools = text, .n_tools = strlen(text)};
+    if (suan_grammar_from_chat(&g, &f, &err) != SUAN_OK) fail_msg("%s: %s", r->file, err.message);
+    assert_true(walker_open(&w, g));
+    bool has_mark = false;
+    const char *mark = r->syntax == SUAN_ANSWER_DSML  ? "</" D "parameter>"
+                       : r->syntax == SUAN_ANSWER_GLM ? "</arg_value>"
+                                                      : "</parameter>",
+               *at = answer;
+    for (; r->has_schema || r->syntax == SUAN_ANSWER_DSML; at += strlen(mark)) { /* a mark that no mark of the call follows is of a value */
+        at = memmem(at, n - (size_t)(at - answer), mark, strlen(mark));
+        if (!at) break;
+        size_t behind = strlen(mark) + strspn(at + strlen(mark), " \n");
+        has_mark |= at[behind] != '<' || strncmp(at + behind, mark, strlen(mark)) == 0;
+    }
+    int takes = walker_takes(&w, answer, n);
+    n_accepted += takes == 1;
+    n_beyond += takes != 1 && has_mark;
+    if (takes != 1 && !has_mark) fail_msg("%s: the grammar does not accept %.*s", r->file, (int)n, answer);
+    walker_close(&w);
+    suan_grammar_free(g);
+    free(text);
+    json_decref(tools);
+}
+
 static void round_trip(const rendering *r, const char *source, size_t n_source) {
     json_t *tools = json_array(), *calls = json_array(), *expected = json_array();
     for (int i = 0, n = r->one_call ? 1 : 1 + (int)below(3); i < n; i++) {
@@ -418,6 +476,7 @@ static void round_trip(const rendering *r, const char *source, size_t n_source) 
     if (r->head[1] && starts(answer, r->head[1])) answer += strlen(r->head[1]);
     size_t n = out.n - (size_t)(answer - out.text), n_tail = strlen(r->tail);
     assert_true(n >= n_tail && strcmp(answer + n - n_tail, r->tail) == 0);
+    check_grammar(r, expected, answer, n - n_tail);
     for (size_t cut = 0; cut < 3; cut++) {
         suan_answer_options options = {suan_answer_syntax_of(source, n_source), true, NULL, 0, tools_text, strlen(tools_text)};
         assert_int_equal(options.syntax, r->syntax);
@@ -455,6 +514,8 @@ static void test_round_trips(void **state) {
         free(source);
     }
     if (n_missing) print_message("skipped %d templates that are not there\n", n_missing);
+    print_message("grammars accept %d answers of templates; %d hold the mark that ends a value\n", n_accepted, n_beyond);
+    assert_true(n_beyond * 20 < n_accepted || n_missing);
 }
 
 /* ---- anything at all ---- */
