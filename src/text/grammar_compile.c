@@ -459,8 +459,8 @@ static suan_status compile(compiler *c) {
     if (!find_users(c)) return SUAN_ENOMEM;
     find_fact(c, c->has_text, false);
     find_fact(c, c->may_be_empty, true);
-    if (!c->has_text[c->g->start]) return suan__fail(c->err, SUAN_EINVAL, "grammar: no text can ever be complete");
     SUAN_TRY(check_left_recursion(c, c->is_placed));
+    if (!c->has_text[c->g->start]) return suan__fail(c->err, SUAN_EINVAL, "grammar: no text can ever be complete");
     memset(c->is_placed, 0, c->ir->n_node);
     return write_program(c);
 }
