@@ -17,11 +17,13 @@ typedef struct candidate {
 } candidate;
 
 enum { N_BUCKETS = 4096, BUCKET_SHIFT = 52 }; /* of keys, by their first 12 bits */
+enum { LANES = 16, STRETCH = 256 };           /* values taken together; tokens looked at together */
 
 struct suan__sampler {
     uint32_t n_vocab;
     const suan__kernels *kernels; /* NULL: exp by the scalar function, the same bits */
-    float *values;                /* [n_vocab] logits with biases and penalties, then z, then exp(z) */
+    float *values;                /* [n_vocab] logits with biases and penalties, then z */
+    float *exps;                  /* [n_vocab] exp(z) */
     uint32_t *counts;             /* [n_vocab] all 0 between calls */
     candidate *candidates;        /* [n_vocab] in ascending id */
     candidate *work;              /* [n_vocab] what selection may disorder */
@@ -43,13 +45,14 @@ suan_status suan__sampler_create(suan__sampler **sampler, uint32_t n_vocab, suan
     if (s) {
         s->n_vocab = n_vocab;
         s->values = suan__malloc_aligned(n_vocab * sizeof *s->values);
+        s->exps = suan__malloc_aligned(n_vocab * sizeof *s->exps);
         s->counts = suan__calloc(n_vocab, sizeof *s->counts);
         s->candidates = suan__malloc(n_vocab * sizeof *s->candidates);
         s->work = suan__malloc(n_vocab * sizeof *s->work);
         s->distance = suan__malloc(n_vocab * sizeof *s->distance);
         s->bucket = suan__malloc(N_BUCKETS * sizeof *s->bucket);
     }
-    if (!s || !s->values || !s->counts || !s->candidates || !s->work || !s->distance || !s->bucket) {
+    if (!s || !s->values || !s->exps || !s->counts || !s->candidates || !s->work || !s->distance || !s->bucket) {
         suan__sampler_free(s);
         return suan__fail(err, SUAN_ENOMEM, "sampler: out of memory for a vocabulary of %u tokens", n_vocab);
     }
@@ -60,6 +63,7 @@ suan_status suan__sampler_create(suan__sampler **sampler, uint32_t n_vocab, suan
 void suan__sampler_free(suan__sampler *s) {
     if (!s) return;
     suan__free(s->values);
+    suan__free(s->exps);
     suan__free(s->counts);
     suan__free(s->candidates);
     suan__free(s->work);
@@ -138,12 +142,18 @@ static void apply_penalties(suan__sampler *s, const suan_sampling *p, const int3
     }
 }
 
+/* The greatest, the first of those that are equal: lanes of their own first, so that the compiler can take several at once. */
 static uint32_t greatest(const float *x, uint32_t n) {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < n; i++) {
-        if (x[i] > x[best]) best = i;
-    }
-    return best;
+    float lanes[LANES], max = x[0];
+    uint32_t i = 0;
+    for (int j = 0; j < LANES; j++) lanes[j] = max;
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++) lanes[j] = x[i + (uint32_t)j] > lanes[j] ? x[i + (uint32_t)j] : lanes[j];
+    for (; i < n; i++) max = x[i] > max ? x[i] : max;
+    for (int j = 0; j < LANES; j++) max = lanes[j] > max ? lanes[j] : max;
+    uint32_t found = 0;
+    while (x[found] != max) found++;
+    return found;
 }
 
 /* ---- selection ---- */
@@ -237,36 +247,104 @@ static size_t keep_until(candidate *c, size_t n, uint64_t last) {
     return kept;
 }
 
+/* ---- the whole vocabulary without a list of it: sums of weights over buckets of z ----
+ * Buckets ascend as z descends, so the token at which a cumulative weight is reached stands in one of them, and only its tokens are looked at one by one. */
+
+/* z from 0 down to Z_LEAST; below N_BUCKETS for z above Z_OUT. Products round monotonely. */
+static int32_t bucket_of(float z) {
+    return (int32_t)(z * -146.0f);
+}
+
+/* The tokens of a bucket into work. Most stretches have none, which is found out for many tokens at once. */
+static size_t gather(suan__sampler *s, int32_t bucket) {
+    size_t n = 0;
+    for (uint32_t first = 0; first < s->n_vocab; first += STRETCH) {
+        uint32_t end = s->n_vocab - first < STRETCH ? s->n_vocab : first + STRETCH;
+        int32_t any = 0;
+        for (uint32_t id = first; id < end; id++) any |= bucket_of(s->values[id]) == bucket;
+        if (!any) continue;
+        for (uint32_t id = first; id < end; id++)
+            if (bucket_of(s->values[id]) == bucket && s->values[id] > Z_OUT)
+                s->work[n++] = (candidate){key_of(s->values[id], id), (uint64_t)(s->exps[id] * WEIGHT_ONE)};
+    }
+    return n;
+}
+
+/* The key at which the cumulative weight of tokens up to key `limit` exceeds target; *total: the weight up to it, it included. */
+static uint64_t find_mass(suan__sampler *s, uint64_t target, uint64_t limit, uint64_t *total) {
+    uint64_t before = 0;
+    int32_t i = 0;
+    while (target - before >= s->bucket[i]) before += s->bucket[i++];
+    size_t n = gather(s, i), kept = keep_until(s->work, n, limit);
+    uint64_t key = select_mass(s->work, kept, target - before).key;
+    *total = before;
+    for (size_t k = 0; k < kept; k++)
+        if (s->work[k].key <= key) *total += s->work[k].weight;
+    return key;
+}
+
 /* ---- filters: each works on the n candidates and returns how many are left ---- */
 
-/* exp of the z of n candidates into values[id]. */
+/* exp of the z of all tokens; or of n candidates. */
+static void all_exponentials(suan__sampler *s) {
+    float max, sum;
+    memcpy(s->exps, s->values, s->n_vocab * sizeof *s->exps);
+    if (s->kernels) { /* the greatest z is 0, so exp(z - 0) comes out */
+        s->kernels->attn_softmax(s->exps, (int)s->n_vocab, &max, &sum);
+        return;
+    }
+    for (uint32_t i = 0; i < s->n_vocab; i++) s->exps[i] = suan__expf(s->exps[i]);
+}
+
 static void exponentials(suan__sampler *s, size_t n) {
-    if (s->kernels && n > s->n_vocab / 16) { /* the whole vocabulary at once; its greatest z is 0, so exp(z - 0) comes out */
-        float max, sum;
-        s->kernels->attn_softmax(s->values, (int)s->n_vocab, &max, &sum);
+    if (n > s->n_vocab / 16) {
+        all_exponentials(s);
         return;
     }
     for (size_t i = 0; i < n; i++) {
         uint32_t id = (uint32_t)s->candidates[i].key;
-        s->values[id] = suan__expf(s->values[id]);
+        s->exps[id] = suan__expf(s->values[id]);
     }
 }
 
-/* Every token that has a weight, or those of them that are among the first k. */
-static size_t collect(suan__sampler *s, int32_t top_k) {
-    size_t n = 0, kept = 0;
-    for (uint32_t id = 0; id < s->n_vocab; id++) {
-        float z = s->values[id];
-        if (z > Z_OUT) s->candidates[n++] = (candidate){key_of(z, id), 1};
-    }
-    if (top_k > 0 && (size_t)top_k < n) n = keep_until(s->candidates, n, select_from(s, s->candidates, n, (uint64_t)top_k - 1).key);
+static uint64_t weight_of(const suan__sampler *s, uint32_t id) {
+    return (uint64_t)(s->exps[id] * WEIGHT_ONE);
+}
+
+/* The weights of n candidates; those without one are out. */
+static size_t weigh(suan__sampler *s, size_t n) {
+    size_t kept = 0;
     exponentials(s, n);
     for (size_t i = 0; i < n; i++) {
         candidate c = s->candidates[i];
-        c.weight = (uint64_t)(s->values[(uint32_t)c.key] * WEIGHT_ONE);
+        c.weight = weight_of(s, (uint32_t)c.key);
         if (c.weight > 0) s->candidates[kept++] = c;
     }
     return kept;
+}
+
+/* Every token with z above Z_OUT, in buckets up to `last` of those below. */
+static size_t collect(suan__sampler *s, int32_t last) {
+    size_t n = 0;
+    for (uint32_t id = 0; id < s->n_vocab; id++) {
+        float z = s->values[id];
+        if (z > Z_OUT && bucket_of(z) <= last) s->candidates[n++] = (candidate){key_of(z, id), 1};
+    }
+    return n;
+}
+
+/* The first k tokens as candidates; 0: there are no more than k. */
+static size_t collect_first(suan__sampler *s, int32_t k) {
+    uint64_t *counts = s->bucket, n_before = 0;
+    int32_t last = 0;
+    memset(counts, 0, N_BUCKETS * sizeof *counts);
+    for (uint32_t id = 0; id < s->n_vocab; id++)
+        if (s->values[id] > Z_OUT) counts[bucket_of(s->values[id])]++;
+    while (last < N_BUCKETS && n_before + counts[last] < (uint64_t)k) n_before += counts[last++];
+    if (last == N_BUCKETS) return 0;
+    size_t n = collect(s, last);
+    if (n == (size_t)k) return n;
+    return keep_until(s->candidates, n, select_from(s, s->candidates, n, (uint64_t)k - 1).key);
 }
 
 /* The bits of a binary64 that is not negative ascend with it, so the distance itself is the key of the selection; ties share one, and the
@@ -335,6 +413,35 @@ static bool apply_mask(suan__sampler *s, const uint32_t *mask) {
     return any != 0;
 }
 
+static uint64_t draw_target(const suan_sampling *p, uint32_t position, uint64_t total) {
+    return (uint64_t)(((unsigned __int128)random_bits(p, position) * total) >> 64);
+}
+
+static int32_t draw_from(suan__sampler *s, const suan_sampling *p, size_t n, uint32_t position) {
+    uint64_t target = draw_target(p, position, sum_weights(s->candidates, n));
+    return (int32_t)(uint32_t)select_from(s, s->candidates, n, target).key;
+}
+
+/* No top-k and no typical: what is left is the first tokens by weight. best: a token with the greatest weight. */
+static int32_t draw_from_all(suan__sampler *s, const suan_sampling *p, uint32_t best, uint32_t position) {
+    uint64_t total = 0, limit = UINT64_MAX, unused;
+    all_exponentials(s);
+    memset(s->bucket, 0, N_BUCKETS * sizeof *s->bucket);
+    for (uint32_t id = 0; id < s->n_vocab; id++)
+        if (s->values[id] > Z_OUT) s->bucket[bucket_of(s->values[id])] += weight_of(s, id);
+    for (int i = 0; i < N_BUCKETS; i++) total += s->bucket[i];
+    if (p->top_p < 1.0f) limit = find_mass(s, target_of(p->top_p, total), limit, &total);
+    if (p->min_p == 0.0f) return (int32_t)(uint32_t)find_mass(s, draw_target(p, position, total), limit, &unused);
+    double least = (double)p->min_p * (double)weight_of(s, best);
+    size_t n = 0;
+    for (uint32_t id = 0; id < s->n_vocab; id++) {
+        uint64_t w = weight_of(s, id);
+        if (w > 0 && (double)w >= least && s->values[id] > Z_OUT && key_of(s->values[id], id) <= limit)
+            s->candidates[n++] = (candidate){key_of(s->values[id], id), w};
+    }
+    return draw_from(s, p, n, position);
+}
+
 static int32_t draw(suan__sampler *s, const suan_sampling *p, const uint32_t *mask, const float *logits, const int32_t *seen, size_t n_seen,
                     uint32_t position) {
     memcpy(s->values, logits, s->n_vocab * sizeof *logits);
@@ -349,13 +456,14 @@ static int32_t draw(suan__sampler *s, const suan_sampling *p, const uint32_t *ma
         float z = (s->values[i] - max) / p->temperature + 0.0f;
         s->values[i] = z < Z_LEAST ? Z_LEAST : z;
     }
-    size_t n = collect(s, p->top_k);
+    size_t n = p->top_k > 0 ? collect_first(s, p->top_k) : 0;
+    if (n == 0 && p->typical_p == 1.0f) return draw_from_all(s, p, best, position);
+    if (n == 0) n = collect(s, N_BUCKETS);
+    n = weigh(s, n);
     if (p->typical_p < 1.0f) n = keep_typical(s, n, p->typical_p);
     if (p->top_p < 1.0f) n = keep_top_p(s, n, p->top_p);
     if (p->min_p > 0.0f) n = keep_min_p(s, n, p->min_p);
-    uint64_t total = sum_weights(s->candidates, n);
-    uint64_t target = (uint64_t)(((unsigned __int128)random_bits(p, position) * total) >> 64);
-    return (int32_t)(uint32_t)select_from(s, s->candidates, n, target).key;
+    return draw_from(s, p, n, position);
 }
 
 int32_t suan__sampler_draw_masked(suan__sampler *s, const suan_sampling *p, const uint32_t *mask, const float *logits, const int32_t *seen,
