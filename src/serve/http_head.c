@@ -128,7 +128,8 @@ static void check_framing(reading *r) {
         refuse_and_close(x, "Expect must be \"100-continue\".");
         x->refused_status = 417;
     }
-    bool takes_body = strcmp(x->method, "POST") == 0 || strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0;
+    bool takes_body = strcmp(x->method, "POST") == 0 || strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0 ||
+                      strcmp(x->method, "DELETE") == 0; /* a client of Ollama names the model there */
     if (!takes_body && (x->is_chunked || x->content_length > 0)) refuse_and_close(x, "A request of this method has no body.");
     if (r->content_encoding && strcasecmp(r->content_encoding, "identity") != 0) {
         refuse_and_close(x, "The body must not be compressed (Content-Encoding).");
