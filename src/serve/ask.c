@@ -65,7 +65,6 @@ suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*
     suan_request_params_init(&a->ask.params);
     a->ask.params.sampling = suan__exchange_server(x)->config.sampling;
     a->ask.params.n_choices = 1;
-    a->ask.params.keep_control = true;
     a->ask.think = -1;
     if (!suan__exchange_keep(x, a, free_state)) { /* it has been freed */
         suan__reply_problem(x, &no_memory);
@@ -258,6 +257,7 @@ bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem)
     params.n_ids = a->n_ids;
     params.stop = NULL, params.n_stop = 0; /* they are found in what is visible */
     params.grammar = a->grammar;
+    params.keep_control = !ask->plain; /* marks of reasoning and calls are control tokens in some vocabularies */
     params.owner = suan__exchange_owner(x);
     params.on_event = suan__ask_on_event;
     params.ctx = a;

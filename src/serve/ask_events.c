@@ -100,6 +100,8 @@ static void end_choice(suan__ask_choice *c, suan__ask_finish finish, const char 
 /* ---- parts of an answer ---- */
 
 static void on_text(suan__ask_choice *c, const char *bytes, size_t n) {
+    while (c->trims && n > 0 && *bytes == '\n') bytes++, n--;
+    if (n > 0) c->trims = false;
     flush_text(c, &c->reasoning, SUAN__ASK_REASONING);
     if (!suan__ask_text_feed(&c->text, bytes, n)) fail_memory(c->a);
     hand_on_text(c, &c->text, SUAN__ASK_TEXT);
@@ -160,6 +162,24 @@ static int on_part(void *ctx, const suan_answer_part *part) {
 
 /* ---- the batch's events ---- */
 
+/* Control tokens whose spelling the taking apart of answers looks for; others that a model draws are no text. */
+static bool is_mark(const char *s, size_t n) {
+    static const char *const words[] = {"think", "tool",   "function", "channel", "message",   "constrain",
+                                        "call",  "python", "DSML",     "arg_",    "<|start|>", "<|end|>"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (memmem(s, n, words[i], strlen(words[i]))) return true;
+    return false;
+}
+
+/* The bytes of a piece's text that are not the spelling of a control token that means nothing. */
+static size_t text_length(const suan_tokenizer *t, const suan_piece *piece) {
+    size_t n = 0;
+    if (piece->id < 0 || !t || suan_tokenizer_token_type(t, piece->id) != SUAN_TOKEN_CONTROL) return piece->n_text;
+    const char *name = suan_tokenizer_token_bytes(t, piece->id, &n);
+    if (n == 0 || n > piece->n_text || memcmp(piece->text + piece->n_text - n, name, n) != 0 || is_mark(name, n)) return piece->n_text;
+    return piece->n_text - n;
+}
+
 static void take_apart(suan__ask_choice *c, const char *text, size_t n) {
     suan_error err = {0};
     if (n == 0) return;
@@ -174,15 +194,15 @@ static void take_apart(suan__ask_choice *c, const char *text, size_t n) {
 
 static void on_piece(suan__ask_choice *c, const suan_piece *piece) {
     const suan__ask *ask = &c->a->ask;
+    const suan_tokenizer *t = suan_model_tokenizer(suan__exchange_server(c->a->x)->model);
     if (c->is_over) return;
     if (piece->id >= 0) {
         c->n_drawn++;
         c->n_undecided++;
-        const suan_tokenizer *t = suan_model_tokenizer(suan__exchange_server(c->a->x)->model);
         bool is_end = t && !ask->params.ignore_eos && suan_tokenizer_is_eog(t, piece->id);
         if (ask->params.want_logprobs && !is_end && !add_token(c, piece)) fail_memory(c->a);
     }
-    take_apart(c, piece->text, piece->n_text);
+    take_apart(c, piece->text, text_length(t, piece));
 }
 
 static void on_choice(suan__ask_choice *c, const suan_event *event) {
@@ -262,6 +282,7 @@ static bool init_choice(suan__ask_state *a, uint32_t i, suan__problem *problem) 
     if (!suan__ask_text_init(&c->text, &a->stops) || !suan__ask_text_init(&c->reasoning, NULL))
         return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "", "Out of memory.");
     if (a->ask.plain) return true;
+    c->trims = a->ask.format != SUAN__FORMAT_FREE;
     suan_answer_options options = SUAN_ANSWER_OPTIONS_INIT;
     options.syntax = suan__exchange_server(a->x)->syntax;
     options.has_calls = a->tools != NULL;

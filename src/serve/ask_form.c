@@ -26,6 +26,15 @@ static bool grammar_problem(suan__problem *problem, const char *param, suan_erro
     return suan__problem_from(problem, param, err);
 }
 
+/* The end of the prompt, which tells the grammar whether the answer may begin with reasoning: not where the request turned it off, nor where the template knows none. A mark of
+ * reasoning's end says so, whatever the prompt. Harmony's channels are its own matter. */
+static void set_prompt(const suan__ask_state *a, suan_chat_form *form) {
+    const suan__server *s = suan__exchange_server(a->x);
+    bool has_reasoning = a->ask.think != 0 && suan__ask_has_reasoning(s);
+    form->prompt = has_reasoning || s->syntax == SUAN_ANSWER_HARMONY ? a->prompt : "</think>";
+    form->n_prompt = strlen(form->prompt);
+}
+
 bool suan__ask_compile(suan__ask_state *a, suan__problem *problem) {
     suan__ask *ask = &a->ask;
     suan_error err = {0};
@@ -39,14 +48,13 @@ bool suan__ask_compile(suan__ask_state *a, suan__problem *problem) {
         return true;
     }
     suan_chat_form form = {.syntax = suan__exchange_server(a->x)->syntax,
-                           .prompt = a->prompt,
-                           .n_prompt = a->n_prompt,
                            .tools = a->tools,
                            .n_tools = a->tools ? strlen(a->tools) : 0,
                            .choice = has_tools ? ask->tool_choice : SUAN_TOOLS_NONE,
                            .name = ask->tool_name,
                            .one_call = ask->one_call,
                            .content = content};
+    set_prompt(a, &form);
     suan_status status = suan_grammar_from_chat(&a->grammar, &form, &err);
     suan_grammar_free(content);
     return status == SUAN_OK || grammar_problem(problem, has_tools ? "tools" : "response_format", &err);

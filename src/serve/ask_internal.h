@@ -28,6 +28,7 @@ typedef struct suan__ask_choice {
     bool is_over;      /* its finish was reported */
     bool ended_early;  /* by a stop string: the batch may draw on, which counts for nobody */
     bool is_reasoning; /* the last part was */
+    bool trims;        /* line ends at the beginning of an answer of a given form only separate it from what was before */
     uint32_t n_calls, n_drawn;
     uint32_t n_reasoning, n_undecided; /* tokens of which nothing showed yet */
 } suan__ask_choice;
@@ -73,6 +74,8 @@ typedef struct suan__ask_state {
 
 /* ask_prompt.c: fills prompt, ids, tools. */
 bool suan__ask_render(suan__ask_state *a, suan__problem *problem);
+/* Whether the template speaks of reasoning at all. */
+bool suan__ask_has_reasoning(const suan__server *s);
 /* ask_form.c: the grammar, if one is wanted. */
 bool suan__ask_compile(suan__ask_state *a, suan__problem *problem);
 /* ask_events.c: one choice for each that is asked for; the batch's events. */

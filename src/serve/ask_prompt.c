@@ -35,6 +35,10 @@ bool suan__ask_has_thinking(const suan__server *s) {
     return mentions(s->model, "enable_thinking") || mentions(s->model, "thinking") || mentions(s->model, "reasoning_effort");
 }
 
+bool suan__ask_has_reasoning(const suan__server *s) {
+    return mentions(s->model, "think") || mentions(s->model, "reasoning");
+}
+
 /* Some templates tell messages with calls by a content that is none, others write it out. */
 static bool wants_null_content(const suan_model *model) {
     return mentions(model, "content'] is none") || mentions(model, "content\"] is none") || mentions(model, "content is none");

@@ -24,6 +24,7 @@ static const suan__field request_rows[] = {
     HONOURED("truncation", STRING, "disabled; auto is refused, as nothing is cut"),
     RANGE("seed", INTEGER, -9223372036854774784.0, 9223372036854774784.0, "extension: the same seed gives the same answer, bit by bit"),
     HONOURED("stop", STRING | ARRAY, "extension: strings that end the visible text"),
+    HONOURED("logit_bias", OBJECT, "extension: token ids with -100 to 100"),
     RANGE("frequency_penalty", NUMBER, -2, 2, "extension"),
     RANGE("presence_penalty", NUMBER, -2, 2, "extension"),
     RANGE("top_k", INTEGER, -1, MAX_INT, "extension; 0, -1: off"),
