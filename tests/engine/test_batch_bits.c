@@ -1,9 +1,14 @@
 /* What a request gets is what it would get alone, bit for bit: random requests in random company, in little memory. */
+#include "../oracle/rows.h"
 #include "base/memory.h"
 #include "batch.h"
 #include "engine/engine.h"
 
+#ifdef SANITIZED
+#define REQUESTS 14
+#else
 #define REQUESTS 36
+#endif
 #define PREFIXES 4
 #define PREFIX 600
 
@@ -51,12 +56,47 @@ static client *random_client(uint64_t *state, const plan *p) {
     c->params.stop = stops + chance(state, 6);
     c->params.n_stop = c->params.stop == stops + 5 ? 1 : chance(state, 3) == 0;
     c->params.owner = chance(state, (uint32_t)p->n_owners);
+    if (chance(state, 7) == 0) {
+        c->params.prompt_logprobs = true;
+        c->params.only_prompt = chance(state, 2);
+    } else if (chance(state, 8) == 0) {
+        c->params.pooling = chance(state, 2) ? SUAN_POOLING_MEAN : SUAN_POOLING_LAST;
+    }
     if (p->disturbs && chance(state, 6) == 0) c->cancel_after = 1 + chance(state, 10);
     return c;
 }
 
+/* What no session does: beside the same request in a batch of its own. */
+static void check_prompt(const client *c, suan_model *model, const plan *p) {
+    client *alone = malloc(sizeof *alone);
+    suan_batch_options o = p->options;
+    o.cache_bytes = 0;
+    suan_batch *batch = batch_open(model, &o);
+    client_init(alone, c->ids, c->params.n_ids);
+    void *ctx = alone->params.ctx;
+    alone->params = c->params;
+    alone->params.ids = alone->ids;
+    alone->params.ctx = ctx;
+    client_submit(alone, batch);
+    client_wait(alone);
+    assert_int_equal(alone->status, SUAN_OK);
+    if (c->status == SUAN_OK && c->n_ends == 1) {
+        assert_int_equal(c->echo.n_ids, alone->echo.n_ids);
+        assert_int_equal(c->echo.n_text, alone->echo.n_text);
+        assert_int_equal(c->n_values, alone->n_values);
+        assert_memory_equal(c->values, alone->values, c->n_values * sizeof(float));
+    }
+    assert_memory_equal(c->echo.ids, alone->echo.ids, c->echo.n_ids * sizeof(int32_t));
+    assert_memory_equal(c->echo.logprobs, alone->echo.logprobs, c->echo.n_ids * sizeof(uint32_t));
+    assert_memory_equal(c->echo.tops, alone->echo.tops, c->echo.n_ids * sizeof(uint32_t));
+    assert_memory_equal(c->echo.text, alone->echo.text, c->echo.n_text);
+    suan_batch_close(&batch);
+    free(alone);
+}
+
 /* A cancelled one has got the beginning of its answers. */
-static void check(const client *c, suan_session *session, size_t i) {
+static void check(const client *c, suan_session *session) {
+    if (c->params.only_prompt || c->params.pooling != SUAN_POOLING_NONE) return;
     answer *alone = malloc(sizeof *alone);
     bool is_whole = c->n_ends == 1 && c->status == SUAN_OK;
     for (uint32_t k = 0; k < c->params.n_choices; k++) {
@@ -115,9 +155,11 @@ static void run(const plan *p, suan_batch_stats *stats) {
         if (c[i]->request) client_wait(c[i]);
     suan_batch_get_stats(batch, stats);
     suan_batch_close(&batch);
+    for (size_t i = 0; i < REQUESTS; i++)
+        if (c[i]->params.prompt_logprobs || c[i]->params.pooling != SUAN_POOLING_NONE) check_prompt(c[i], model, p);
     suan_session *session = session_like(model, &p->options);
     for (size_t i = 0; i < REQUESTS; i++) {
-        check(c[i], session, i);
+        check(c[i], session);
         free(c[i]);
     }
     suan_session_close(&session);
@@ -152,7 +194,7 @@ static void test_little_memory(void **state) {
     assert_int_equal(stats.cross_owner_hits, 0);
     assert_int_equal(stats.pages, 5);
     assert_int_equal(stats.pages_used, 0);
-    assert_true(stats.n_preempted > 0);
+    if (REQUESTS == 36) assert_true(stats.n_preempted > 0);
 }
 
 static void test_disturbed(void **state) {
