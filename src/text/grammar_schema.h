@@ -163,7 +163,8 @@ typedef struct suan__schema_name {
 suan__schema_name *suan__set_names(suan__schema *c, const suan__schema_set *s, uint32_t *n_names);
 
 /* grammar_schema_string.c */
-suan__node suan__schema_string(suan__schema *c, const suan__schema_set *s); /* in its quotes */
+void suan__schema_check_pattern(suan__schema *c, uint32_t row, const char *keyword, const char *pattern); /* that it is an expression */
+suan__node suan__schema_string(suan__schema *c, const suan__schema_set *s);                               /* in its quotes */
 /* A string as it is, then `before` and the marker, which does not occur in it; s NULL: any. */
 suan__node suan__schema_raw_string(suan__schema *c, const suan__schema_set *s, const char *before, const char *marker);
 bool suan__set_has_no_string(suan__schema *c, const suan__schema_set *s);

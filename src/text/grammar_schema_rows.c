@@ -153,7 +153,10 @@ static void read_schema_map(suan__schema *c, uint32_t row, const char *name, con
     if (!json_is_object(value)) return expected(c, row, name, "an object of schemas", value);
     const char *key;
     json_t *schema;
-    json_object_foreach((json_t *)value, key, schema) add_row(c, schema, row, name, key, 0);
+    json_object_foreach((json_t *)value, key, schema) {
+        add_row(c, schema, row, name, key, 0);
+        if (strcmp(name, "patternProperties") == 0) suan__schema_check_pattern(c, row, name, key);
+    }
 }
 
 static void read_count(suan__schema *c, uint32_t row, const char *name, const json_t *value) {
@@ -220,7 +223,10 @@ static void read_names(suan__schema *c, uint32_t row, const char *name, const js
 }
 
 static void read_string(suan__schema *c, uint32_t row, const char *name, const json_t *value) {
-    if (!json_is_string(value)) expected(c, row, name, "a string", value);
+    if (!json_is_string(value))
+        expected(c, row, name, "a string", value);
+    else if (strcmp(name, "pattern") == 0)
+        suan__schema_check_pattern(c, row, name, json_string_value(value));
 }
 
 static void read_false(suan__schema *c, uint32_t row, const char *name, const json_t *value) {
@@ -230,6 +236,10 @@ static void read_false(suan__schema *c, uint32_t row, const char *name, const js
         suan__schema_refuse(c, row, name, "not a keyword of JSON Schema; `type` may be an array with \"null\"");
     else if (json_is_true(value))
         suan__schema_refuse(c, row, name, "not supported");
+}
+
+static void read_boolean(suan__schema *c, uint32_t row, const char *name, const json_t *value) {
+    if (!json_is_boolean(value)) expected(c, row, name, "true or false", value);
 }
 
 static void read_refused(suan__schema *c, uint32_t row, const char *name, const json_t *value) {
@@ -350,7 +360,7 @@ static const keyword keywords[] = {
     {"multipleOf", read_multiple, true},
     {"pattern", read_string, true},
     {"format", read_string, true},
-    {"uniqueItems", read_false, false},
+    {"uniqueItems", read_boolean, true},
     {"nullable", read_false, false},
     {"$id", read_id, false},
     {"unevaluatedProperties", read_unevaluated, false},

@@ -105,6 +105,13 @@ static bool read_expression(suan__schema *c, uint32_t row, const char *keyword, 
     return false;
 }
 
+void suan__schema_check_pattern(suan__schema *c, uint32_t row, const char *keyword, const char *pattern) {
+    suan__builder *b = scratch_builder(c);
+    suan__node node;
+    if (b) read_expression(c, row, keyword, b, pattern, false, &node);
+    suan__builder_free(b);
+}
+
 static bool expression_language(suan__schema *c, uint32_t row, const char *keyword, const char *pattern, spelling x, suan__language *l) {
     suan__builder *b = scratch_builder(c);
     suan__node node;
