@@ -18,7 +18,7 @@ def arguments():
     p.add_argument("--key", help="API key of that server")
     p.add_argument("--out", default="page-shots", help="folder for the screenshots")
     p.add_argument("--page", default=str(HERE.parents[2] / "src" / "serve" / "page"), help="folder of the page's files")
-    p.add_argument("--only", help="only the steps whose name contains this")
+    p.add_argument("--only", help="only the steps whose names contain one of these words, parted by commas")
     return p.parse_args()
 
 
@@ -31,13 +31,16 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     mock = None if args.base else mock_server.Mock(args.page)
     base = args.base.rstrip("/") + "/" if args.base else mock.url
-    chosen = [f for f in (steps.REAL if args.base else steps.ALL) if not args.only or args.only in f.__name__]
+    chosen = [f for f in (steps.REAL if args.base else steps.ALL) if not args.only or any(part in f.__name__ for part in args.only.split(","))]
     print(f"1..{len(chosen)}")
     chromium = browser.Browser(path)
     failed = 0
     try:
         page = browser.Page(chromium, args.out)
         drive = steps.Drive(page, base, mock, args.key)
+        if args.only:
+            drive.open()
+            page.scheme("light")
         for number, step in enumerate(chosen, 1):
             name = f"{number} - {step.__name__}: {(step.__doc__ or '').strip()}"
             try:

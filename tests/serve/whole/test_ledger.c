@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cmocka_all.h"
-#include "base/scratch.h"
+#include "../../base/cmocka_all.h"
+#include "../../base/scratch.h"
 #include "serve/ledger.h"
 
 static suan__ledger_row row_of(const char *id, const char *key, int64_t time_ms) {
