@@ -168,7 +168,8 @@ static void run_shape(bench *b, const shape *s, suan__dtype type) {
     };
     uint64_t layer = suan__kv_bytes(&hp, b->depth, type);
     hp.n_layer = (uint32_t)(((uint64_t)b->mib << 20) / layer + 1);
-    suan__model model = {.hp = hp, .kernels = b->kernels, .pool = b->pool};
+    suan__model model = {.hp = hp, .kernels = b->kernels, .pool = b->pool, .layers = calloc(hp.n_layer, sizeof(suan__layer))};
+    if (!model.layers) exit(1);
     if (suan__kv_create(&kv, &hp, b->depth, type, &err) != SUAN_OK || suan__step_create(&st, &model, PREFILL, b->depth, &err) != SUAN_OK)
         fail(s->name, &err);
     fill_cache(b, &kv, &hp);
@@ -190,6 +191,7 @@ static void run_shape(bench *b, const shape *s, suan__dtype type) {
     fflush(stdout);
     suan__step_free(st);
     suan__kv_free(&kv);
+    free(model.layers);
 }
 
 int main(int argc, char **argv) {

@@ -346,6 +346,8 @@ typedef struct tiles_type {
 /* ---- the whole */
 
 #define COLS_AT_ONCE 512
+#define FEW_COLS 64 /* so few, and a short chunk of them, stay in the first-level cache beside the weights' tiles */
+#define FEW_CHUNK 512
 
 typedef struct tiles_scratch {
     tiles_weights w;
@@ -403,12 +405,13 @@ static void meet_columns(const tiles_type *t, meeting m, const tiles_scratch *s,
 static void multiply(const tiles_type *t, float *y, size_t ldy, const uint8_t *panels, size_t k, const uint8_t *x, size_t ldx, int n_cols,
                      int n_rows, tiles_scratch *s) {
     size_t block_bytes = (size_t)t->bytes * SUAN__PANEL, panel_bytes = k / t->block * block_bytes;
+    size_t chunk = n_cols <= FEW_COLS && t->chunk > FEW_CHUNK ? FEW_CHUNK : t->chunk;
     configure(t, TILE_COLS);
     for (int c0 = 0; c0 < n_cols; c0 += COLS_AT_ONCE) {
         int n = n_cols - c0 < COLS_AT_ONCE ? n_cols - c0 : COLS_AT_ONCE;
         const uint8_t *xc = x + (size_t)c0 * ldx;
-        for (size_t k0 = 0; k0 < k; k0 += t->chunk) {
-            int n_blocks = (int)((k - k0 < t->chunk ? k - k0 : t->chunk) / t->block);
+        for (size_t k0 = 0; k0 < k; k0 += chunk) {
+            int n_blocks = (int)((k - k0 < chunk ? k - k0 : chunk) / t->block);
             meeting m = {.w = &s->w, .x = xc + k0, .ldx = ldx, .cols_bytes = cols_bytes(t), .n_blocks = n_blocks};
             m.first = k0 == 0;
             m.ldy = ldy;
@@ -422,7 +425,7 @@ static void multiply(const tiles_type *t, float *y, size_t ldy, const uint8_t *p
                 m.y = y + (size_t)c0 * ldy + r;
                 /* The same chunk of the next panel; behind the last one, the next chunk of the first, or what stands behind them all. */
                 m.next = r + SUAN__PANEL < n_rows ? p + panel_bytes
-                         : k0 + t->chunk < k      ? panels + (k0 + t->chunk) / t->block * block_bytes
+                         : k0 + chunk < k         ? panels + (k0 + chunk) / t->block * block_bytes
                                                   : p + (size_t)n_blocks * block_bytes;
                 meet_columns(t, m, s, n);
             }
