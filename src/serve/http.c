@@ -229,12 +229,13 @@ static enum MHD_Result answer(suan__exchange *x, suan__connection *c) {
     return result;
 }
 
-static enum MHD_Result begin(suan__http *http, suan__connection *c, struct MHD_Connection *connection, const char *method, void **context) {
+static enum MHD_Result begin(suan__http *http, suan__connection *c, struct MHD_Connection *connection, const char *method,
+                             const char *version, void **context) {
     suan__exchange *x = suan__exchange_new(http);
     if (!x) return MHD_NO;
     x->connection = connection;
     *context = x;
-    if (!suan__head_read(x, c, connection, method)) return MHD_NO;
+    if (!suan__head_read(x, c, connection, method, version)) return MHD_NO;
     c->n_body = 0;
     set_phase(c, SUAN__PHASE_BODY, x);
     bool has_body = x->is_chunked || x->content_length > 0;
@@ -253,7 +254,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     suan__connection *c = connection_of(connection);
     suan__exchange *x = *context;
     if (!c) return MHD_NO;
-    if (!x) return begin(ctx, c, connection, method, context);
+    if (!x) return begin(ctx, c, connection, method, version, context);
     if (*n == 0) return answer(x, c);
     bool is_fine = take_body(x, c, data, *n);
     *n = 0;
@@ -291,6 +292,7 @@ static suan_status look_at_socket(suan__http *http, suan_error *err) {
     return SUAN_OK;
 }
 
+/* Strictness is our own (http_head.c): what libmicrohttpd 0.9.75 refuses by itself, it says twice. */
 static suan_status start_daemon(suan__http *http, suan_error *err) {
     const suan__serve_config *config = &http->server->config;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
@@ -303,7 +305,7 @@ static suan_status start_daemon(suan__http *http, suan_error *err) {
     http->daemon = MHD_start_daemon(
         flags, 0, accept_policy, http, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, swallow_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         http->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-        MHD_OPTION_URI_LOG_CALLBACK, on_line, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, on_line, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SUAN__CONNECTION_BYTES, MHD_OPTION_ARRAY, http->is_tls ? tls : none, MHD_OPTION_END);
     SUAN_CHECK(http->daemon, SUAN_EIO, "the HTTP server does not start%s",

@@ -61,7 +61,7 @@ struct suan__exchange {
     char *path; /* decoded, for messages */
     suan__pair *headers, *query;
     size_t n_headers, n_query;
-    bool is_head, is_tls, wants_continue;
+    bool is_head, is_tls, is_version_1_0, wants_continue;
     uint64_t content_length;
     bool has_length, is_chunked;
     suan__buf body;
@@ -159,7 +159,7 @@ void suan__http_free(suan__http **http);
 double suan__now(void); /* monotonic seconds */
 
 /* http_head.c: everything that is decided on a request's head. Fills x; where the request is refused, x->is_refused. false: out of memory. */
-bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connection *connection, const char *method);
+bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connection *connection, const char *method, const char *version);
 /* routes.c: finds the route of x->method and the path's segments; sets x->route, x->dialect, x->capture, or the refusal. */
 void suan__route_find(suan__exchange *x, const char *const *segments, size_t n_segments);
 /* http_origin.c: Host and Origin; false: refused. */

@@ -44,6 +44,16 @@ static const char *key_of(const char *name, const char *value) {
     return value;
 }
 
+/* libmicrohttpd appends a folded line to the name of its field, not to the value: a field that says where the body ends would pass for another one. */
+static bool is_folded(const char *name) {
+    static const char *const fields[] = {"transfer-encoding", "content-length", "host", "connection", "expect"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        size_t n = strlen(fields[i]);
+        if (strncasecmp(name, fields[i], n) == 0 && name[n]) return true;
+    }
+    return false;
+}
+
 /* Pointers to secrets stay with libmicrohttpd and are not copied; they are good while the head is read. */
 static void note(reading *r, const char *name, const char *value) {
     if (strcasecmp(name, "host") == 0) {
@@ -73,7 +83,7 @@ static enum MHD_Result take_header(void *ctx, enum MHD_ValueKind kind, const cha
     reading *r = ctx;
     suan__exchange *x = r->x;
     if (!value) value = "";
-    if (!is_token(name, n_name) || !is_value(value, n_value)) {
+    if (!is_token(name, n_name) || !is_value(value, n_value) || is_folded(name)) {
         r->is_bad = true;
         return MHD_YES;
     }
@@ -95,6 +105,12 @@ static enum MHD_Result take_header(void *ctx, enum MHD_ValueKind kind, const cha
 static void refuse_and_close(suan__exchange *x, const char *why) {
     suan__exchange_refuse(x, SUAN__PROBLEM_INVALID, "", "%s", why);
     x->must_close = true;
+}
+
+/* With another status than 400. */
+static void refuse_as(suan__exchange *x, int status, const char *why) {
+    if (!x->is_refused) x->refused_status = status;
+    refuse_and_close(x, why);
 }
 
 static bool read_length(const char *s, uint64_t *length) {
@@ -125,15 +141,15 @@ static void check_framing(reading *r) {
     if (r->n_host > 1) refuse_and_close(x, "The request has more than one Host.");
     if (r->n_authorization > 1) refuse_and_close(x, "The request has more than one Authorization.");
     if (r->expect && (r->n_expect > 1 || !x->wants_continue)) {
-        refuse_and_close(x, "Expect must be \"100-continue\".");
-        x->refused_status = 417;
+        refuse_as(x, 417, "Expect must be \"100-continue\".");
     }
-    bool takes_body = strcmp(x->method, "POST") == 0 || strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0 ||
-                      strcmp(x->method, "DELETE") == 0; /* a client of Ollama names the model there */
+    bool needs_length = strcmp(x->method, "POST") == 0 || strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0;
+    bool takes_body = needs_length || strcmp(x->method, "DELETE") == 0; /* a client of Ollama names the model there */
     if (!takes_body && (x->is_chunked || x->content_length > 0)) refuse_and_close(x, "A request of this method has no body.");
+    /* It may have been hidden from libmicrohttpd: what follows would pass for a request. */
+    if (needs_length && !x->is_chunked && !x->has_length) refuse_as(x, 411, "Content-Length is missing.");
     if (r->content_encoding && strcasecmp(r->content_encoding, "identity") != 0) {
-        refuse_and_close(x, "The body must not be compressed (Content-Encoding).");
-        x->refused_status = 415;
+        refuse_as(x, 415, "The body must not be compressed (Content-Encoding).");
     }
     if (x->content_length > x->http->server->config.max_body) {
         suan__exchange_refuse(x, SUAN__PROBLEM_TOO_LARGE, "", "The body has %llu bytes; at most %zu are taken.",
@@ -163,7 +179,7 @@ static char *decode(suan__exchange *x, const char *s, size_t n, bool plus_is_spa
             i += 2;
         } else if (c == '+' && plus_is_space) {
             c = ' ';
-        } else if (c >= 0x7F || c == '#' || c == '\\') {
+        } else if (c <= 0x20 || c >= 0x7F || c == '#' || c == '\\') {
             return NULL;
         }
         if (c < 0x20 || c == 0x7F) return NULL;
@@ -253,7 +269,7 @@ static const char *method_of(const char *method) {
     return NULL;
 }
 
-bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connection *connection, const char *method) {
+bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connection *connection, const char *method, const char *version) {
     const char *segments[MAX_SEGMENTS];
     size_t n_segments = 0;
     reading r = {.x = x};
@@ -263,24 +279,27 @@ bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connecti
     x->method = known ? known : "?";
     x->is_head = strcmp(x->method, "HEAD") == 0;
     x->is_tls = x->http->is_tls;
+    x->is_version_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    if (!x->is_version_1_0 && strcmp(version, "HTTP/1.1") != 0) {
+        refuse_as(x, 505, "The version of HTTP must be 1.0 or 1.1.");
+    }
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take_header, &r);
     suan__route_find(x, NULL, 0); /* how errors look when there is no route: by headers */
     check_framing(&r);
     if (!c->uri || strlen(c->uri) > SUAN__MAX_URI_BYTES) {
-        suan__exchange_refuse(x, SUAN__PROBLEM_INVALID, "", "The address is longer than %d bytes.", SUAN__MAX_URI_BYTES);
-        x->must_close = true;
-        x->refused_status = 414;
-    } else if (strcmp(c->uri, "*") != 0 && !read_path(x, c->uri, &r, segments, &n_segments)) {
+        refuse_as(x, 414, "The address is too long.");
+    } else if (!(strcmp(c->uri, "*") == 0 && strcmp(x->method, "OPTIONS") == 0) && !read_path(x, c->uri, &r, segments, &n_segments)) {
         refuse_and_close(x, "The address is malformed.");
     }
     if (!known) suan__exchange_refuse(x, SUAN__PROBLEM_METHOD, "", "This method is not known here.");
+    if (!r.host && !x->is_version_1_0) refuse_and_close(x, "Host is missing.");
     bool is_host_right = suan__origin_check(x, r.host, r.origin);
     if (x->path) suan__route_find(x, segments, n_segments);
     if (!is_host_right || x->is_refused) r.key = NULL;                    /* nobody is anybody then */
     if (!x->is_refused && strcmp(x->method, "OPTIONS") == 0) return true; /* preflights come without a key */
     if (!x->is_refused) check_key(x, &r);
     if (!x->is_refused) check_ready(x);
-    if (!x->is_refused && x->route->flags & SUAN__ROUTE_NO_BODY && (x->is_chunked || x->content_length > 0))
+    if (!x->is_refused && x->route && x->route->flags & SUAN__ROUTE_NO_BODY && (x->is_chunked || x->content_length > 0))
         refuse_and_close(x, "This route takes no body.");
     return true;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +25,10 @@ static void shut(suan__connection *c) {
 static bool is_late(const suan__http *http, const suan__connection *c, double now) {
     const suan__serve_config *config = &http->server->config;
     double waited = now - c->since;
+    int n_unread = 0;
+    /* It sends no more, all that came has been read, and it is not a whole request: it never will be. */
+    if (c->peer_closed && c->phase != SUAN__PHASE_REPLY && waited > 0.5 && ioctl(c->fd, FIONREAD, &n_unread) == 0 && n_unread == 0)
+        return true;
     switch (c->phase) {
     case SUAN__PHASE_HEAD:
         return waited > (c->in_head || c->n_requests == 0 ? config->header_seconds : config->idle_seconds);
