@@ -26,11 +26,19 @@ static bool grammar_problem(suan__problem *problem, const char *param, suan_erro
     return suan__problem_from(problem, param, err);
 }
 
+/* Whether the template has begun the answer with reasoning. */
+static bool has_opened(const suan__ask_state *a) {
+    static const char mark[] = "<think>";
+    size_t n = a->n_prompt, n_mark = sizeof mark - 1;
+    while (n > 0 && strchr(" \n\r\t", a->prompt[n - 1])) n--;
+    return n >= n_mark && memcmp(a->prompt + n - n_mark, mark, n_mark) == 0;
+}
+
 /* The end of the prompt, which tells the grammar whether the answer may begin with reasoning: not where the request turned it off, nor where the template knows none. A mark of
  * reasoning's end says so, whatever the prompt. Harmony's channels are its own matter. */
 static void set_prompt(const suan__ask_state *a, suan_chat_form *form) {
     const suan__server *s = suan__exchange_server(a->x);
-    bool has_reasoning = a->ask.think != 0 && suan__ask_has_reasoning(s);
+    bool is_wanted = a->ask.think == -2 ? has_opened(a) : a->ask.think != 0, has_reasoning = is_wanted && suan__ask_has_reasoning(s);
     form->prompt = has_reasoning || s->syntax == SUAN_ANSWER_HARMONY ? a->prompt : "</think>";
     form->n_prompt = strlen(form->prompt);
 }
