@@ -25,6 +25,7 @@ export function setKey(text, stays) {
         /* No storage: the key lasts as long as the page. */
     }
     keep(KEY, text && stays ? text : null);
+    document.dispatchEvent(new Event('keychange'));
 }
 
 /* A failure in words: what happened, what the server said of it, what to do; `retry_s`: when to try again, if the server said so. */

@@ -176,10 +176,10 @@ function listen() {
     });
     $('forget').addEventListener('click', () => {
         setKey('', false);
-        showForget();
         toast('The key is forgotten');
     });
     document.addEventListener('keydown', onKey);
+    document.addEventListener('keychange', showForget);
     narrow.addEventListener('change', arrange);
     overlay.addEventListener('change', arrange);
     addEventListener('pagehide', () => {

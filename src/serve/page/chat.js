@@ -9,6 +9,8 @@ import { appendText } from './visible.js';
 const SAVE_MS = 2000;  // how often a growing answer is kept
 const SPEED_MS = 250;  // how often its speed is shown anew
 const NEAR_PX = 60;    // so near to the end the view follows the answer
+const FEW = 8;         // tokens of which a speed would say nothing
+const REST = 4;        // after each drawing, the page rests this many times as long
 
 /* What the model is sent: the system prompt and every message that says something. Two questions in a row (an answer between
  * them failed) become one, since many templates want the roles to alternate. */
@@ -308,11 +310,18 @@ export class Chat {
             run.saved = now;
             this.app.keep(run.conv);
         }
-        run.frame ||= requestAnimationFrame(() => {
-            run.frame = 0;
-            const view = this.views.get(message.id);
-            if (view && !run.over) view.update();
-        });
+        run.frame ||= setTimeout(() => requestAnimationFrame(() => this.draw(run)), run.rest || 0);
+    }
+
+    /* Shows what an answer has become. What takes long to draw is drawn less often, so that the page stays quick. */
+    draw(run) {
+        const begun = performance.now();
+        const view = this.views.get(run.message.id);
+        if (view && !run.over) view.update();
+        // Asking for a height makes the browser lay the page out now, so that its time counts too.
+        if (view) run.height = view.node.offsetHeight;
+        run.rest = REST * (performance.now() - begun);
+        run.frame = 0;
     }
 
     /* The answer is over: done, stopped or failed. */
@@ -341,7 +350,7 @@ export class Chat {
         const tokens = usage && Number.isFinite(usage.completion_tokens) ? usage.completion_tokens : null;
         if (tokens !== null) stats.tokens = tokens;
         if (usage && Number.isFinite(usage.prompt_tokens)) stats.prompt = usage.prompt_tokens;
-        if (last > first && (tokens ?? n) > 1) stats.rate = Math.round((((tokens ?? n) - 1) / (last - first)) * 1e5) / 100;
+        if (last > first && (tokens ?? n) >= FEW) stats.rate = Math.round((((tokens ?? n) - 1) / (last - first)) * 1e5) / 100;
         return stats;
     }
 
@@ -355,7 +364,7 @@ export class Chat {
     speedOf({ begun, first, last, n }) {
         if (!first) return 'Reading… ' + seconds(performance.now() - begun);
         const parts = ['First token after ' + seconds(first - begun)];
-        if (n > 1 && last > first) parts.unshift(rate((n - 1) / ((last - first) / 1000)));
+        if (n >= FEW && last > first) parts.unshift(rate((n - 1) / ((last - first) / 1000)));
         return parts.join(' · ');
     }
 

@@ -13,7 +13,15 @@ import { appendText } from './visible.js';
 const FIRST_LEVEL = 3;
 const LAST_LEVEL = 6;
 
+/* A longer stretch without a block's end is no prose; thousands of marks in one line would only keep the browser busy. */
+const LONGEST_LINE = 20000;
+
 function appendInline(node, text) {
+    if (text.length > LONGEST_LINE) {
+        node.className = 'plain';
+        appendText(node, text);
+        return node;
+    }
     const open = [node];
     let links = 0;
     for (const item of inline(text)) {
@@ -60,7 +68,7 @@ function codeBlock({ lang, text }) {
     const name = h('span', { class: 'code-lang' });
     appendText(name, lang || 'text');
     return h('div', { class: 'code' }, h('div', { class: 'code-head' }, name, copyButton('Copy code', () => text)),
-        h('pre', { tabindex: '0', role: 'region', 'aria-label': lang ? 'Code, ' + lang : 'Code' }, code));
+        h('pre', { tabindex: '0', role: 'group', 'aria-label': lang ? 'Code, ' + lang : 'Code' }, code));
 }
 
 function table({ align, head, rows }) {
@@ -70,7 +78,7 @@ function table({ align, head, rows }) {
         if (texts.length < head.length) tr.append(h('td', { colspan: head.length - texts.length }));
         return tr;
     };
-    return h('div', { class: 'table', tabindex: '0', role: 'region', 'aria-label': 'Table' },
+    return h('div', { class: 'table', tabindex: '0', role: 'group', 'aria-label': 'Table' },
         h('table', null, h('thead', null, h('tr', null, ...head.map((text, i) => cell('th', text, i)))), h('tbody', null, ...rows.map(row))));
 }
 
@@ -97,7 +105,7 @@ function build(block, state) {
     case 'hr': return h('hr');
     case 'code': return codeBlock(block);
     case 'math': {
-        const pre = h('pre', { class: 'math', tabindex: '0', role: 'region', 'aria-label': 'Formula' });
+        const pre = h('pre', { class: 'math', tabindex: '0', role: 'group', 'aria-label': 'Formula' });
         appendText(pre, block.text);
         return pre;
     }
