@@ -16,20 +16,13 @@
 #define DEFAULT_POSITIONS 4096 /* that each slot gets on average */
 #define MAX_SLOTS 4096
 #define MAX_STEP 65536
-#define MAX_POSITIONS (1u << 30)
 #define LEAST_PROMPT 16 /* tokens of a step that are left for prompts when all slots write */
 #define PAGE SUAN__ATTN_BLOCK
 
 /* ---- how large ---- */
 
 static suan_status check_options(const suan_batch_options *o, suan_error *err) {
-    SUAN_CHECK(o->kv == SUAN_KV_F16 || o->kv == SUAN_KV_F32 || o->kv == SUAN_KV_Q8_0, SUAN_EINVAL, "kv is %d, expected f16, f32 or q8_0",
-               (int)o->kv);
-    SUAN_CHECK(o->activations == SUAN_ACTIVATIONS_Q8 || o->activations == SUAN_ACTIVATIONS_EXACT, SUAN_EINVAL,
-               "activations is %d, expected q8 or exact", (int)o->activations);
-    SUAN_CHECK(o->rounding == SUAN_ROUNDING_PUBLISHED || o->rounding == SUAN_ROUNDING_NONE, SUAN_EINVAL,
-               "rounding is %d, expected published or none", (int)o->rounding);
-    SUAN_CHECK(o->n_ctx <= MAX_POSITIONS, SUAN_ERANGE, "n_ctx is %u, expected at most %u", o->n_ctx, MAX_POSITIONS);
+    SUAN_TRY(suan__check_numbers(o->n_ctx, o->kv, o->activations, o->rounding, err));
     SUAN_CHECK(o->n_sequences <= MAX_SLOTS, SUAN_ERANGE, "n_sequences is %u, expected at most %d", o->n_sequences, MAX_SLOTS);
     SUAN_CHECK(o->step_tokens <= MAX_STEP, SUAN_ERANGE, "step_tokens is %u, expected at most %d", o->step_tokens, MAX_STEP);
     return SUAN_OK;
@@ -39,12 +32,7 @@ static suan_status check_options(const suan_batch_options *o, suan_error *err) {
 static uint64_t memory_for_caches(const suan_batch *b) {
     const suan__model *m = b->model->graph;
     uint32_t n_ctx = b->options.n_ctx ? b->options.n_ctx : m->hp.n_ctx_train;
-    uint64_t have = suan__memory_available(), mapped = m->mapped_bytes, limit = b->model->memory_bytes;
-    have = have > mapped ? have - mapped : 0;
-    if (limit) {
-        uint64_t used = m->pages_bytes + mapped, left = limit > used ? limit - used : 0;
-        if (left < have) have = left;
-    }
+    uint64_t have = suan__memory_beside(b->model);
     uint64_t buffers = suan__scratch_bytes_many(&m->hp, b->step_tokens, n_ctx, SUAN__DRAWS, b->n_threads);
     return have > buffers ? have - buffers : 0;
 }

@@ -63,6 +63,10 @@ suan_status suan__session_feed(suan_session *session, const int32_t *ids, size_t
 suan_status suan__session_try(suan_session *session, uint32_t n, suan_error *err);
 /* The type of a cache's elements. */
 suan__dtype suan__kv_dtype(suan_kv_type kv);
+/* What a session and a batch are told of numbers. */
+suan_status suan__check_numbers(uint32_t n_ctx, suan_kv_type kv, suan_activations activations, suan_rounding rounding, suan_error *err);
+/* Memory that is left beside the weights, by the machine and by the model's limit. Mapped weights count as available memory while nothing else wants it; they are wanted. */
+uint64_t suan__memory_beside(const suan_model *model);
 /* The chunk that is used for what the options ask. */
 uint32_t suan__session_chunk(uint32_t asked);
 /* The greatest context, at most `most`, whose cache takes at most `have` bytes; 0 when not even one block does. */

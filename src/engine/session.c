@@ -9,6 +9,7 @@
 
 #define DEFAULT_CHUNK 256
 #define MAX_CHUNK 4096
+#define MAX_CONTEXT (1u << 30)
 
 suan__dtype suan__kv_dtype(suan_kv_type kv) {
     return kv == SUAN_KV_F32 ? SUAN__F32 : kv == SUAN_KV_Q8_0 ? SUAN__Q8_0 : SUAN__F16;
@@ -27,6 +28,24 @@ double suan__seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+suan_status suan__check_numbers(uint32_t n_ctx, suan_kv_type kv, suan_activations activations, suan_rounding rounding, suan_error *err) {
+    SUAN_CHECK(n_ctx <= MAX_CONTEXT, SUAN_ERANGE, "n_ctx is %u, expected at most %u", n_ctx, MAX_CONTEXT);
+    SUAN_CHECK(kv == SUAN_KV_F16 || kv == SUAN_KV_F32 || kv == SUAN_KV_Q8_0, SUAN_EINVAL, "kv is %d, expected f16, f32 or q8_0", (int)kv);
+    SUAN_CHECK(activations == SUAN_ACTIVATIONS_Q8 || activations == SUAN_ACTIVATIONS_EXACT, SUAN_EINVAL,
+               "activations is %d, expected q8 or exact", (int)activations);
+    SUAN_CHECK(rounding == SUAN_ROUNDING_PUBLISHED || rounding == SUAN_ROUNDING_NONE, SUAN_EINVAL,
+               "rounding is %d, expected published or none", (int)rounding);
+    return SUAN_OK;
+}
+
+uint64_t suan__memory_beside(const suan_model *model) {
+    uint64_t have = suan__memory_available(), mapped = model->graph->mapped_bytes;
+    have = have > mapped ? have - mapped : 0;
+    if (!model->memory_bytes) return have;
+    uint64_t used = model->graph->pages_bytes + mapped, left = model->memory_bytes > used ? model->memory_bytes - used : 0;
+    return left < have ? left : have;
 }
 
 /* The greatest context whose cache fits into `have` bytes, at most `most`. */
@@ -52,14 +71,7 @@ static uint32_t step_tokens(const suan_session *s, const suan_session_options *o
 static suan_status choose_context(suan_session *s, const suan_session_options *o, suan_error *err) {
     const suan__hparams *hp = &s->model->graph->hp;
     uint32_t most = o->n_ctx ? o->n_ctx : hp->n_ctx_train;
-    uint64_t have = suan__memory_available();
-    /* Mapped weights count as available memory while nothing else wants it; they are wanted. */
-    uint64_t mapped = s->model->graph->mapped_bytes;
-    have = have > mapped ? have - mapped : 0;
-    if (s->model->memory_bytes) {
-        uint64_t used = s->model->graph->pages_bytes + mapped, left = s->model->memory_bytes > used ? s->model->memory_bytes - used : 0;
-        if (left < have) have = left;
-    }
+    uint64_t have = suan__memory_beside(s->model);
     /* Where nobody named a context, what drafts with it does not take more than half. */
     while (!o->n_ctx && most > SUAN__ATTN_BLOCK && suan__draft_bytes(s->model, o, most, s->chunk) > have / 2) most /= 2;
     uint64_t scratch = suan__scratch_bytes(hp, step_tokens(s, o), most, suan__pool_n_threads(s->model->pool)),
@@ -87,13 +99,7 @@ suan_status suan_session_create(suan_session **session, suan_model *model, const
     const suan_session_options *o = options ? options : &defaults;
     suan_status status = SUAN_OK;
     *session = NULL;
-    SUAN_CHECK(o->kv == SUAN_KV_F16 || o->kv == SUAN_KV_F32 || o->kv == SUAN_KV_Q8_0, SUAN_EINVAL, "kv is %d, expected f16, f32 or q8_0",
-               (int)o->kv);
-    SUAN_CHECK(o->activations == SUAN_ACTIVATIONS_Q8 || o->activations == SUAN_ACTIVATIONS_EXACT, SUAN_EINVAL,
-               "activations is %d, expected q8 or exact", (int)o->activations);
-    SUAN_CHECK(o->rounding == SUAN_ROUNDING_PUBLISHED || o->rounding == SUAN_ROUNDING_NONE, SUAN_EINVAL,
-               "rounding is %d, expected published or none", (int)o->rounding);
-    SUAN_CHECK(o->n_ctx <= 1u << 30, SUAN_ERANGE, "n_ctx is %u, expected at most %u", o->n_ctx, 1u << 30);
+    SUAN_TRY(suan__check_numbers(o->n_ctx, o->kv, o->activations, o->rounding, err));
     SUAN_CHECK(o->chunk <= MAX_CHUNK, SUAN_ERANGE, "chunk is %u, expected at most %d", o->chunk, MAX_CHUNK);
     SUAN_TRY(suan__draft_check(model, o, err));
     suan_session *s = suan__calloc(1, sizeof *s);
