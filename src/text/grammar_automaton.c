@@ -18,7 +18,7 @@
 
 #include "text/grammar_internal.h"
 
-enum { MAX_SEEN = 4 * SUAN__GRAMMAR_MAX_CONFIGS };
+enum { MAX_SEEN = 4 * SUAN__GRAMMAR_MAX_CONFIGS, MAX_AHEAD = 16 };
 
 static uint32_t mix_hash(uint32_t h, uint32_t x) {
     h = (h ^ x) * 0x9E3779B1u;
@@ -415,7 +415,7 @@ uint32_t suan__automaton_token(suan__automaton *a, uint32_t state, const suan_vo
     return to == STATE_UNKNOWN ? STATE_DEAD : to;
 }
 
-/* ---- loops ---- */
+/* ---- characters that lead on alike ---- */
 
 /* The state that every byte of [first, last] leads to; STATE_UNKNOWN when they differ. */
 static uint32_t all_lead_to(suan__automaton *a, uint32_t state, unsigned first, unsigned last) {
@@ -427,43 +427,57 @@ static uint32_t all_lead_to(suan__automaton *a, uint32_t state, unsigned first, 
     return to;
 }
 
-/* Whether all characters of a lead byte in [first, last], a second byte in [low, high] and n_more bytes behind that lead back to the state. */
-static bool comes_back(suan__automaton *a, uint32_t state, unsigned first, unsigned last, unsigned low, unsigned high, int n_more) {
+/* Whether all characters of a lead byte in [first, last], a second byte in [low, high] and n_more bytes behind lead to `onward`. */
+static bool all_arrive(suan__automaton *a, uint32_t state, uint32_t onward, unsigned first, unsigned last, unsigned low, unsigned high,
+                       int n_more) {
     uint32_t to = all_lead_to(a, state, first, last);
     if (to > STATE_DEAD) to = all_lead_to(a, to, low, high);
     for (; n_more > 0 && to > STATE_DEAD; n_more--) to = all_lead_to(a, to, 0x80, 0xBF);
-    return to == state;
+    return to == onward;
 }
 
-/* Characters as in the table of well-formed UTF-8 of the Unicode standard (3-7). */
-static uint64_t find_loops(suan__automaton *a, uint32_t state) {
+/* The groups of which every character leads to `onward`. Characters beyond ASCII as in the table of well-formed UTF-8 of the Unicode standard (3-7). */
+static uint64_t find_alike(suan__automaton *a, uint32_t state, uint32_t onward) {
     const uint8_t *class_of = a->grammar->program.class_of;
-    uint64_t loops = UINT64_MAX >> (64 - N_GROUPS);
+    uint64_t alike = UINT64_MAX >> (64 - N_GROUPS);
     for (unsigned c = 0; c < 128; c++) {
-        if (suan__automaton_next(a, state, class_of[c]) != state) loops &= ~((uint64_t)1 << suan__vocab_group((unsigned char)c));
+        if (suan__automaton_next(a, state, class_of[c]) != onward) alike &= ~((uint64_t)1 << suan__vocab_group((unsigned char)c));
     }
-    if (all_lead_to(a, state, 0x80, 0xFF) == state) return loops;
-    bool two = comes_back(a, state, 0xC2, 0xDF, 0x80, 0xBF, 0);
-    bool three = comes_back(a, state, 0xE1, 0xEC, 0x80, 0xBF, 1) && comes_back(a, state, 0xEE, 0xEF, 0x80, 0xBF, 1) &&
-                 comes_back(a, state, 0xE0, 0xE0, 0xA0, 0xBF, 1) && comes_back(a, state, 0xED, 0xED, 0x80, 0x9F, 1);
-    bool four = comes_back(a, state, 0xF1, 0xF3, 0x80, 0xBF, 2) && comes_back(a, state, 0xF0, 0xF0, 0x90, 0xBF, 2) &&
-                comes_back(a, state, 0xF4, 0xF4, 0x80, 0x8F, 2);
-    if (!two) loops &= ~((uint64_t)1 << GROUP_TWO);
-    if (!three) loops &= ~((uint64_t)1 << GROUP_THREE);
-    if (!four) loops &= ~((uint64_t)1 << GROUP_FOUR);
-    return loops & ~((uint64_t)1 << GROUP_BROKEN);
+    if (all_lead_to(a, state, 0x80, 0xFF) == onward) return alike;
+    bool two = all_arrive(a, state, onward, 0xC2, 0xDF, 0x80, 0xBF, 0);
+    bool three = all_arrive(a, state, onward, 0xE1, 0xEC, 0x80, 0xBF, 1) && all_arrive(a, state, onward, 0xEE, 0xEF, 0x80, 0xBF, 1) &&
+                 all_arrive(a, state, onward, 0xE0, 0xE0, 0xA0, 0xBF, 1) && all_arrive(a, state, onward, 0xED, 0xED, 0x80, 0x9F, 1);
+    bool four = all_arrive(a, state, onward, 0xF1, 0xF3, 0x80, 0xBF, 2) && all_arrive(a, state, onward, 0xF0, 0xF0, 0x90, 0xBF, 2) &&
+                all_arrive(a, state, onward, 0xF4, 0xF4, 0x80, 0x8F, 2);
+    if (!two) alike &= ~((uint64_t)1 << GROUP_TWO);
+    if (!three) alike &= ~((uint64_t)1 << GROUP_THREE);
+    if (!four) alike &= ~((uint64_t)1 << GROUP_FOUR);
+    return alike & ~((uint64_t)1 << GROUP_BROKEN);
 }
 
-/* Only states that some usual character leads back to are looked at closely. */
-uint64_t suan__automaton_loops(suan__automaton *a, uint32_t state) {
-    const uint8_t *class_of = a->grammar->program.class_of;
-    if (a->pool.state[state].knows_loops) return a->pool.state[state].loops;
-    bool usual = false;
-    for (const char *s = "e0 "; *s; s++) usual |= suan__automaton_next(a, state, class_of[(unsigned char)*s]) == state;
-    uint64_t loops = usual ? find_loops(a, state) : 0;
-    a->pool.state[state].loops = loops;
-    a->pool.state[state].knows_loops = true;
-    return loops;
+/* Only states that letters or digits lead on from alike are looked at closely. */
+static void know_alike(suan__automaton *a, uint32_t state) {
+    uint32_t onward = all_lead_to(a, state, 'a', 'z');
+    if (onward <= STATE_DEAD) onward = all_lead_to(a, state, '0', '9');
+    uint64_t alike = onward > STATE_DEAD ? find_alike(a, state, onward) : 0;
+    suan__state *s = &a->pool.state[state];
+    s->alike = alike;
+    s->onward = onward;
+    s->knows_alike = true;
+}
+
+/* Inside a string without an end a state leads back to itself; inside one whose characters are counted a chain of states goes on, which is followed
+ * for some characters only: it may be long, and its states are made for this. */
+bool suan__automaton_takes_all(suan__automaton *a, uint32_t state, uint64_t groups, unsigned rest) {
+    for (unsigned i = 0; i < rest; i++) {
+        if (!a->pool.state[state].knows_alike) know_alike(a, state);
+        const suan__state *s = &a->pool.state[state];
+        if (groups & ~s->alike) return false;
+        if (s->onward == state) return true;
+        if (rest > MAX_AHEAD) return false;
+        state = s->onward;
+    }
+    return true;
 }
 
 /* ---- memory ---- */

@@ -23,7 +23,7 @@ typedef enum node_op {
     NODE_REPEAT, /* a: part, b: min, c: max */
     NODE_RULE,   /* a: rule */
     NODE_UNTIL,  /* a: table, b: offset in parts (one a marker, SUAN__NO_NODE: nothing behind it), c: how many; flag: may end */
-    NODE_TOKEN   /* a: token */
+    NODE_TOKEN   /* a: token; flag: not by its bytes */
 } node_op;
 
 typedef struct suan__ir_node {
@@ -153,12 +153,14 @@ struct suan_vocabulary {
     uint8_t *kind;          /* [n_vocab] token_kind */
     suan__vocab_node *node; /* [n_nodes + 1] */
     uint64_t *group;        /* [n_nodes]: groups of the characters that follow below a node */
+    uint8_t *rest;          /* [n_nodes]: at most so many characters follow below it; 255: or more */
     int32_t *ids;           /* [n_ids] tokens that are text, in the order of nodes */
     int32_t *special;       /* [n_special] all others */
     uint32_t n_special;
 };
 
-/* Groups of characters, bits of suan__vocab_node's group: a state that every character of the groups below a node leads back to itself allows all tokens below it. */
+/* Groups of characters, bits of suan_vocabulary's group: where all characters of the groups below a node lead on alike, all tokens below it are
+ * allowed. */
 enum {
     GROUP_TAB = 32,
     GROUP_NEWLINE,
@@ -189,8 +191,9 @@ typedef struct suan__state {
     uint32_t first, n; /* of its configurations */
     uint32_t hash;
     bool is_complete, has_token, has_until;
-    bool knows_loops;
-    uint64_t loops; /* groups of which every character leads back here */
+    bool knows_alike;
+    uint32_t onward; /* every character of the groups `alike` leads to this one state */
+    uint64_t alike;
     uint32_t *mask; /* NULL: not made yet */
     bool is_free;   /* the mask is all ones */
 } suan__state;
@@ -260,7 +263,8 @@ uint32_t suan__automaton_token(suan__automaton *a, uint32_t state, const suan_vo
 bool suan__automaton_wants(const suan__automaton *a, const suan__inst *in, const suan_vocabulary *v, int32_t id);
 /* Whether a special token may come inside text that is free. */
 bool suan__automaton_special(const suan__automaton *a, uint32_t state, const suan_vocabulary *v, int32_t id);
-uint64_t suan__automaton_loops(suan__automaton *a, uint32_t state);
+/* Whether every text of up to `rest` characters of these groups is allowed behind a state. A false may be wrong, a true is not. */
+bool suan__automaton_takes_all(suan__automaton *a, uint32_t state, uint64_t groups, unsigned rest);
 size_t suan__automaton_bytes(const suan__automaton *a);
 /* Forgets all states but those of the matchers when there are too many. False: out of memory, nothing is forgotten. */
 bool suan__automaton_trim(suan__automaton *a);

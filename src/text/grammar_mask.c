@@ -1,8 +1,8 @@
 /* grammar_mask.c: the mask of a state: which tokens of a vocabulary may come next.
  *
  * The trie of the vocabulary is walked in the order in which it lies, with the state behind each beginning kept by depth. A beginning that
- * leads nowhere skips all tokens that begin so; one that leads to a state which the characters below it cannot leave (inside a JSON string,
- * say) takes all of them at once. What remains is looked at byte by byte.
+ * leads nowhere skips all tokens that begin so; one behind which all characters that follow in tokens lead on alike (inside a JSON string, say)
+ * takes all of them at once. What remains is looked at byte by byte.
  */
 #include <string.h>
 
@@ -39,9 +39,7 @@ static suan_status walk(suan__automaton *a, uint32_t state, const suan_vocabular
             i = node->skip;
             continue;
         }
-        const suan__state *s = &a->pool.state[to];
-        uint64_t loops = s->knows_loops ? s->loops : suan__automaton_loops(a, to);
-        if (loops && (v->group[i] & ~loops) == 0) {
+        if (node->skip > i + 1 && suan__automaton_takes_all(a, to, v->group[i], v->rest[i])) {
             allow_all(mask, v->ids, node->token, v->node[node->skip].token);
             i = node->skip;
             continue;

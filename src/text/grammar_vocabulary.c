@@ -90,13 +90,13 @@ static void fill_trie(suan_vocabulary *v, const token_bytes *text, uint32_t *ope
     v->node[n] = (suan__vocab_node){.token = v->n_ids, .skip = n};
 }
 
-/* From each token's end to its beginning: which groups the rest of the token has, for every place that is a node. */
-static void fill_groups(suan_vocabulary *v, const token_bytes *text, uint32_t *open, uint64_t *rest) {
+/* From each token's end to its beginning: which groups the rest of the token has and how many characters, for every place that is a node. */
+static void fill_groups(suan_vocabulary *v, const token_bytes *text, uint32_t *open, uint64_t *rest, uint32_t *n_rest) {
     uint32_t n = 0;
     open[0] = 0;
     for (uint32_t i = 0; i < v->n_ids; i++) {
         for (uint32_t at = i > 0 ? common(&text[i - 1], &text[i]) : 0; at < text[i].n; at++) open[at + 1] = ++n;
-        rest[text[i].n] = 0;
+        rest[text[i].n] = n_rest[text[i].n] = 0;
         for (uint32_t at = text[i].n; at-- > 0;) {
             uint32_t cp;
             size_t length = suan__utf8_decode(text[i].s + at, text[i].n - at, &cp);
@@ -104,8 +104,13 @@ static void fill_groups(suan_vocabulary *v, const token_bytes *text, uint32_t *o
                              : length == 1 ? suan__vocab_group((unsigned char)text[i].s[at])
                                            : GROUP_TWO + (unsigned)length - 2;
             rest[at] = (uint64_t)1 << group | (length ? rest[at + length] : 0);
+            n_rest[at] = 1 + n_rest[at + (length ? length : 1)];
         }
-        for (uint32_t at = 0; at <= text[i].n; at++) v->group[open[at]] |= rest[at];
+        for (uint32_t at = 0; at <= text[i].n; at++) {
+            v->group[open[at]] |= rest[at];
+            uint8_t n_more = n_rest[at] < 255 ? (uint8_t)n_rest[at] : 255;
+            if (n_more > v->rest[open[at]]) v->rest[open[at]] = n_more;
+        }
     }
 }
 
@@ -122,16 +127,19 @@ static suan_status build(suan_vocabulary *v, token_bytes *text, suan_error *err)
     v->n_nodes = (uint32_t)n_nodes;
     v->node = suan__calloc((size_t)n_nodes + 1, sizeof *v->node);
     v->group = suan__calloc((size_t)n_nodes, sizeof *v->group);
+    v->rest = suan__calloc((size_t)n_nodes, 1);
     v->ids = suan__malloc((size_t)v->n_ids * sizeof *v->ids);
     uint32_t *open = suan__malloc(((size_t)v->max_depth + 1) * sizeof *open);
     uint64_t *rest = suan__malloc(((size_t)v->max_depth + 1) * sizeof *rest);
-    bool ok = v->node && v->group && v->ids && open && rest;
+    uint32_t *n_rest = suan__malloc(((size_t)v->max_depth + 1) * sizeof *n_rest);
+    bool ok = v->node && v->group && v->rest && v->ids && open && rest && n_rest;
     if (ok) {
         fill_trie(v, text, open);
-        fill_groups(v, text, open, rest);
+        fill_groups(v, text, open, rest, n_rest);
     }
     suan__free(open);
     suan__free(rest);
+    suan__free(n_rest);
     SUAN_CHECK(ok, SUAN_ENOMEM, "vocabulary: out of memory for %u tokens", v->n_vocab);
     return SUAN_OK;
 }
@@ -165,6 +173,7 @@ void suan_vocabulary_free(suan_vocabulary *v) {
     suan__free(v->kind);
     suan__free(v->node);
     suan__free(v->group);
+    suan__free(v->rest);
     suan__free(v->ids);
     suan__free(v->special);
     suan__free(v);

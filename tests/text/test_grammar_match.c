@@ -5,6 +5,7 @@
  * repeats until nothing changes.
  */
 #include "grammar_test.h"
+#include "text/grammar_internal.h"
 
 enum { N_RULES = 4, MAX_NODES = 200, MAX_TEXT = 31 };
 
@@ -229,7 +230,7 @@ static bool walk_at_random(suan_grammar *g, const words *w, const char *grammar,
 static void test_random_grammars_equal_sets_of_places(void **state) {
     (void)state;
     words w;
-    int n_good = 0, n_left = 0, n_none = 0, n_yes = 0, n_no = 0, n_walks = 0;
+    int n_good = 0, n_left = 0, n_none = 0, n_yes = 0, n_no = 0, n_walks = 0, n_cut = 0;
     words_open(&w, more_words, more_specials);
     for (int round = 0; round < 3000; round++) {
         suan__buf out = {0};
@@ -260,6 +261,10 @@ static void test_random_grammars_equal_sets_of_places(void **state) {
             }
             if (n > 0 && i % 10 == 9) n--; /* cut inside a character, perhaps */
             bool expected = naive_has(s, (int)n), got = !none && has_text(g, &w, s, n);
+            if (expected && !got && g && g->automata->is_cut) { /* too many ways to read it: the documented limit */
+                n_cut++;
+                continue;
+            }
             if (expected != got) fail_msg("%s'%.*s': %d, expected %d", out.data, (int)n, s, got, expected);
             n_yes += expected;
             n_no += !expected;
@@ -269,8 +274,9 @@ static void test_random_grammars_equal_sets_of_places(void **state) {
         suan__buf_fini(&out);
     }
     words_close(&w);
-    print_message("%d grammars, %d left-recursive, %d without a text; %d texts are theirs, %d not; %d walks to the end\n", n_good, n_left,
-                  n_none, n_yes, n_no, n_walks);
+    print_message("%d grammars, %d left-recursive, %d without a text; %d texts are theirs, %d not; %d walks to the end; %d at a limit\n",
+                  n_good, n_left, n_none, n_yes, n_no, n_walks, n_cut);
+    assert_true(n_cut < 50);
     assert_true(n_good > 1000 && n_yes > 2000 && n_no > 2000 && n_walks > 2000);
 }
 
