@@ -167,14 +167,9 @@ void suan__anthropic_event(void *ctx, suan__exchange *x, const suan__ask_event *
         a->has_failed |= !take(a, x, event);
         return;
     }
-    suan__problem problem;
     a->usage = event->usage, a->n_reasoning = event->n_reasoning;
-    if (event->problem && event->problem->kind != SUAN__PROBLEM_NONE) {
-        suan__ask_fail(x, event->problem);
-    } else if (a->has_failed) {
-        suan__no_memory(&problem);
-        suan__ask_fail(x, &problem);
-    } else if (a->is_stream) {
+    if (!suan__gather_is_good(x, event, a->has_failed)) return;
+    if (a->is_stream) {
         send_end(a, x);
     } else {
         reply_whole(a, x);

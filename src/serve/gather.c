@@ -83,6 +83,14 @@ bool suan__gather_take(suan__gather *g, const suan__ask_event *event) {
     }
 }
 
+bool suan__gather_is_good(suan__exchange *x, const suan__ask_event *end, bool has_failed) {
+    suan__problem problem = *end->problem;
+    if (problem.kind == SUAN__PROBLEM_NONE && has_failed) suan__no_memory(&problem);
+    if (problem.kind == SUAN__PROBLEM_NONE) return true;
+    suan__ask_fail(x, &problem);
+    return false;
+}
+
 /* ---- JSON ---- */
 
 json_t *suan__text_json(const char *s, size_t n) {

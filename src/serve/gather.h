@@ -36,6 +36,9 @@ void suan__gather_fini(suan__gather *g); /* a zeroed one is fine */
 /* Takes a REASONING, TEXT, CALL or CHOICE event in; others change nothing. false: out of memory. */
 bool suan__gather_take(suan__gather *g, const suan__ask_event *event);
 
+/* At END: false where the request failed or memory ran out on the way; then that has been replied. */
+bool suan__gather_is_good(suan__exchange *x, const suan__ask_event *end, bool has_failed);
+
 /* A JSON string of any bytes: what is not UTF-8 is U+FFFD. NULL: out of memory. */
 json_t *suan__text_json(const char *s, size_t n);
 json_t *suan__part_json(const suan__part *part); /* its text */

@@ -178,14 +178,9 @@ void suan__gemini_event(void *ctx, suan__exchange *x, const suan__ask_event *eve
         g->has_failed |= !take(g, x, event);
         return;
     }
-    suan__problem problem;
     g->usage = event->usage, g->n_reasoning = event->n_reasoning;
-    if (event->problem && event->problem->kind != SUAN__PROBLEM_NONE) {
-        suan__ask_fail(x, event->problem);
-    } else if (g->has_failed) {
-        suan__no_memory(&problem);
-        suan__ask_fail(x, &problem);
-    } else if (g->is_stream) {
+    if (!suan__gather_is_good(x, event, g->has_failed)) return;
+    if (g->is_stream) {
         send_end(g, x);
     } else {
         reply_whole(g, x);

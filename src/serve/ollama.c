@@ -78,14 +78,14 @@ static void answer(suan__exchange *x, const suan__fields *fields, bool is_chat) 
         o->is_chat = is_chat;
         o->is_stream = !json_is_false(suan__field_get(body, fields, "stream"));
     }
-    if (o && is_load(body, fields, is_chat, &is_unload)) {
+    suan__ask *ask = o ? suan__ask_new(x, suan__ollama_event, o, NULL) : NULL;
+    if (o && !ask) return; /* a reply was made */
+    good = o && suan__ollama_read_common(x, ask, body, fields, o, &problem) && (!is_chat || suan__ollama_read_chat(x, ask, body, &problem));
+    if (good && is_load(body, fields, is_chat, &is_unload)) {
         suan__ollama_loaded(x, o, is_unload);
         return;
     }
-    suan__ask *ask = o ? suan__ask_new(x, suan__ollama_event, o, NULL) : NULL;
-    if (o && !ask) return; /* a reply was made */
-    good = o && suan__ollama_read_common(x, ask, body, fields, o, &problem) &&
-           (is_chat ? suan__ollama_read_chat(x, ask, body, &problem) : read_prompt(x, ask, body, &problem));
+    good = good && (is_chat || read_prompt(x, ask, body, &problem));
     /* Clients read every line as JSON: between lines only spaces may come. */
     if (good && o->is_stream) ask->stream_type = "application/x-ndjson", ask->stream_keep_alive = " ";
     if (!good || !suan__ask_start(x, ask, &problem)) suan__reply_problem(x, &problem);

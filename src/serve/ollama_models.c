@@ -125,6 +125,6 @@ void suan__ollama_show(suan__exchange *x) {
 /* pull, push, create, copy, delete, blobs. */
 void suan__ollama_unmanaged(suan__exchange *x) {
     suan__reply_json(
-        x, 501,
+        x, 403,
         json_pack("{s:s}", "error", "models are files that the operator of this server chooses; they are not changed over the network"));
 }

@@ -164,14 +164,9 @@ void suan__ollama_event(void *ctx, suan__exchange *x, const suan__ask_event *eve
         o->has_failed |= !take(o, x, event);
         return;
     }
-    suan__problem problem;
     o->usage = event->usage;
-    if (event->problem->kind != SUAN__PROBLEM_NONE) {
-        suan__ask_fail(x, event->problem);
-    } else if (o->has_failed) {
-        suan__no_memory(&problem);
-        suan__ask_fail(x, &problem);
-    } else if (o->is_stream) {
+    if (!suan__gather_is_good(x, event, o->has_failed)) return;
+    if (o->is_stream) {
         json_t *reply = piece_json(x, o, NULL, NULL, NULL, NULL);
         set_done(reply, x, o, done_reason(&o->gather.choices[0]));
         suan__stream_line(x, reply);

@@ -150,7 +150,7 @@ def models(o):
 @case
 def errors(o):
     c = client(o)
-    e = raises(anthropic.NotFoundError, c.messages.create, model="claude", max_tokens=1, messages=HELLO)
+    e = raises(anthropic.NotFoundError, c.messages.create, model="another", max_tokens=1, messages=HELLO)
     assert e.body["error"]["type"] == "not_found_error" and e.request_id.startswith("req_")
     e = raises(anthropic.BadRequestError, c.messages.create, model=o.model, max_tokens=1, messages=HELLO, extra_body={"nonsense": 1})
     assert "nonsense" in str(e) and e.body["error"]["type"] == "invalid_request_error"
@@ -167,7 +167,7 @@ def errors(o):
 
 @case
 async def async_errors(o):
-    await araises(anthropic.NotFoundError, aclient(o).messages.create(model="claude", max_tokens=1, messages=HELLO))
+    await araises(anthropic.NotFoundError, aclient(o).messages.create(model="another", max_tokens=1, messages=HELLO))
 
 
 @case

@@ -262,3 +262,16 @@ void assert_problem(const suan__exchange *x, suan__problem_kind kind, const char
         fail_msg("found a problem of kind %d with \"%s\" (%s), expected %d with \"%s\"", (int)x->problem.kind, x->problem.param,
                  x->problem.message, (int)kind, param);
 }
+
+void fake_messages(const fake_path *to, const char *body, const char *expected) {
+    suan__exchange *x = fake_request(to->routes, to->path, to->capture, body);
+    if (x->status) fail_msg("%s: %s", body, x->problem.message);
+    assert_json(x->ask->messages, expected);
+    fake_free(x);
+}
+
+void fake_refused(const fake_path *to, const char *body, suan__problem_kind kind, const char *param) {
+    suan__exchange *x = fake_request(to->routes, to->path, to->capture, body);
+    assert_problem(x, kind, param);
+    fake_free(x);
+}

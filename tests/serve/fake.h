@@ -40,6 +40,13 @@ void fake_call(suan__exchange *x, const char *id, const char *name, const char *
 void fake_end(suan__exchange *x, suan__ask_finish finish, const char *stop); /* CHOICE and END */
 /* Fails the test unless `found` is the JSON `expected` (single quotes stand for double ones). */
 void assert_json(const json_t *found, const char *expected);
+/* Requests whose messages become `expected`, or that are refused so. */
+typedef struct fake_path {
+    const suan__routes *routes;
+    const char *path, *capture;
+} fake_path;
+void fake_messages(const fake_path *to, const char *body, const char *expected);
+void fake_refused(const fake_path *to, const char *body, suan__problem_kind kind, const char *param);
 /* Fails the test unless a problem was replied that names the field. */
 void assert_problem(const suan__exchange *x, suan__problem_kind kind, const char *param);
 

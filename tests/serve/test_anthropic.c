@@ -8,33 +8,24 @@
 
 #include "fake.h"
 
+static const fake_path to = {&suan__anthropic_routes, "/v1/messages", ""};
+
 static suan__exchange *ask(const char *body) {
-    return fake_request(&suan__anthropic_routes, "/v1/messages", "", body);
-}
-
-static void check_messages(const char *body, const char *expected) {
-    suan__exchange *x = ask(body);
-    if (x->status) fail_msg("%s: %s", body, x->problem.message);
-    assert_json(x->ask->messages, expected);
-    fake_free(x);
-}
-
-static void check_refused(const char *body, suan__problem_kind kind, const char *param) {
-    suan__exchange *x = ask(body);
-    assert_problem(x, kind, param);
-    fake_free(x);
+    return fake_request(to.routes, to.path, to.capture, body);
 }
 
 #define HEAD "{'model': 'm', 'max_tokens': 5, "
 
 static void test_messages(void **state) {
-    check_messages(HEAD "'messages': [{'role': 'user', 'content': 'hi'}]}", "[{'role': 'user', 'content': 'hi'}]");
-    check_messages(HEAD "'system': [{'type': 'text', 'text': 'a'}, {'type': 'text', 'text': 'b'}],"
-                        "'messages': [{'role': 'user', 'content': [{'type': 'text', 'text': 'x', 'cache_control': {'type': 'ephemeral'}}]},"
-                        "{'role': 'user', 'content': 'y'}]}",
-                   "[{'role': 'system', 'content': 'a\\nb'}, {'role': 'user', 'content': 'x\\ny'}]");
+    fake_messages(&to, HEAD "'messages': [{'role': 'user', 'content': 'hi'}]}", "[{'role': 'user', 'content': 'hi'}]");
+    fake_messages(&to,
+                  HEAD "'system': [{'type': 'text', 'text': 'a'}, {'type': 'text', 'text': 'b'}],"
+                       "'messages': [{'role': 'user', 'content': [{'type': 'text', 'text': 'x', 'cache_control': {'type': 'ephemeral'}}]},"
+                       "{'role': 'user', 'content': 'y'}]}",
+                  "[{'role': 'system', 'content': 'a\\nb'}, {'role': 'user', 'content': 'x\\ny'}]");
     /* A call, its result and more of the user. Thinking of this turn is kept. */
-    check_messages(
+    fake_messages(
+        &to,
         HEAD
         "'messages': [{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': ["
         "{'type': 'thinking', 'thinking': 'hm', 'signature': 's'}, {'type': 'text', 'text': 'let me'}, {'type': 'tool_use', 'id': 't1', "
@@ -45,14 +36,16 @@ static void test_messages(void **state) {
         "'function', 'id': 't1', 'function': {'name': 'f', 'arguments': {'a': 1}}}]},"
         "{'role': 'tool', 'tool_call_id': 't1', 'name': 'f', 'content': 'Error: 7'}]");
     /* That of turns before is left out. */
-    check_messages(
-        HEAD "'messages': [{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': [{'type': 'thinking', 'thinking': 'hm', "
-             "'signature': ''}, {'type': 'text', 'text': 'a'}]}, {'role': 'user', 'content': 'r'}]}",
-        "[{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': 'a'}, {'role': 'user', 'content': 'r'}]");
-    check_messages(HEAD
-                   "'messages': [{'role': 'user', 'content': [{'type': 'document', 'title': 'T', 'source': {'type': 'text', 'media_type': "
-                   "'text/plain', 'data': 'D'}}, {'type': 'text', 'text': 'q'}]}]}",
-                   "[{'role': 'user', 'content': 'T\\nD\\nq'}]");
+    fake_messages(&to,
+                  HEAD
+                  "'messages': [{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': [{'type': 'thinking', 'thinking': 'hm', "
+                  "'signature': ''}, {'type': 'text', 'text': 'a'}]}, {'role': 'user', 'content': 'r'}]}",
+                  "[{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': 'a'}, {'role': 'user', 'content': 'r'}]");
+    fake_messages(&to,
+                  HEAD
+                  "'messages': [{'role': 'user', 'content': [{'type': 'document', 'title': 'T', 'source': {'type': 'text', 'media_type': "
+                  "'text/plain', 'data': 'D'}}, {'type': 'text', 'text': 'q'}]}]}",
+                  "[{'role': 'user', 'content': 'T\\nD\\nq'}]");
 }
 
 static void test_prefill(void **state) {
@@ -60,7 +53,8 @@ static void test_prefill(void **state) {
     assert_true(x->ask->continues_last);
     assert_int_equal(x->ask->think, -2);
     fake_free(x);
-    check_refused(
+    fake_refused(
+        &to,
         HEAD
         "'messages': [{'role': 'user', 'content': 'q'}, {'role': 'assistant', 'content': [{'type': 'tool_use', 'id': 'a', 'name': 'f', "
         "'input': {}}]}]}",
@@ -91,20 +85,20 @@ static void test_options(void **state) {
 }
 
 static void test_refused(void **state) {
-    check_refused("{'model': 'm', 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "max_tokens");
-    check_refused("{'model': 'n', 'max_tokens': 5, 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_NOT_FOUND, "model");
-    check_refused(HEAD "'nonsense': 1, 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "nonsense");
-    check_refused(HEAD "'container': 'c', 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_UNSUPPORTED, "container");
-    check_refused(HEAD "'messages': [{'role': 'user', 'content': [{'type': 'image', 'source': {}}]}]}", SUAN__PROBLEM_UNSUPPORTED,
-                  "messages[0].content[0]");
-    check_refused(HEAD "'messages': [{'role': 'user', 'content': [{'type': 'tool_result', 'tool_use_id': 'x'}]}]}", SUAN__PROBLEM_INVALID,
-                  "messages[0].content[0]");
-    check_refused(HEAD "'messages': [{'role': 'user', 'content': 'q'}], 'tools': [{'type': 'web_search_20250305', 'name': 'w'}]}",
-                  SUAN__PROBLEM_UNSUPPORTED, "tools[0]");
-    check_refused(HEAD "'messages': [{'role': 'user', 'content': 'q'}], 'tool_choice': {'type': 'any'}}", SUAN__PROBLEM_INVALID,
-                  "tool_choice");
-    check_refused(HEAD "'messages': [{'role': 'robot', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "messages[0].role");
-    check_refused(HEAD "'messages': []}", SUAN__PROBLEM_INVALID, "messages");
+    fake_refused(&to, "{'model': 'm', 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "max_tokens");
+    fake_refused(&to, "{'model': 'n', 'max_tokens': 5, 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_NOT_FOUND, "model");
+    fake_refused(&to, HEAD "'nonsense': 1, 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "nonsense");
+    fake_refused(&to, HEAD "'container': 'c', 'messages': [{'role': 'user', 'content': 'q'}]}", SUAN__PROBLEM_UNSUPPORTED, "container");
+    fake_refused(&to, HEAD "'messages': [{'role': 'user', 'content': [{'type': 'image', 'source': {}}]}]}", SUAN__PROBLEM_UNSUPPORTED,
+                 "messages[0].content[0]");
+    fake_refused(&to, HEAD "'messages': [{'role': 'user', 'content': [{'type': 'tool_result', 'tool_use_id': 'x'}]}]}",
+                 SUAN__PROBLEM_INVALID, "messages[0].content[0]");
+    fake_refused(&to, HEAD "'messages': [{'role': 'user', 'content': 'q'}], 'tools': [{'type': 'web_search_20250305', 'name': 'w'}]}",
+                 SUAN__PROBLEM_UNSUPPORTED, "tools[0]");
+    fake_refused(&to, HEAD "'messages': [{'role': 'user', 'content': 'q'}], 'tool_choice': {'type': 'any'}}", SUAN__PROBLEM_INVALID,
+                 "tool_choice");
+    fake_refused(&to, HEAD "'messages': [{'role': 'robot', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "messages[0].role");
+    fake_refused(&to, HEAD "'messages': []}", SUAN__PROBLEM_INVALID, "messages");
 }
 
 static void test_error(void **state) {

@@ -8,40 +8,31 @@
 
 #include "fake.h"
 
+static const fake_path to = {&suan__gemini_routes, "/v1beta/models/{*}", "m:generateContent"};
+
 static suan__exchange *ask(const char *body) {
-    return fake_request(&suan__gemini_routes, "/v1beta/models/{*}", "m:generateContent", body);
-}
-
-static void check_messages(const char *body, const char *expected) {
-    suan__exchange *x = ask(body);
-    if (x->status) fail_msg("%s: %s", body, x->problem.message);
-    assert_json(x->ask->messages, expected);
-    fake_free(x);
-}
-
-static void check_refused(const char *body, suan__problem_kind kind, const char *param) {
-    suan__exchange *x = ask(body);
-    assert_problem(x, kind, param);
-    fake_free(x);
+    return fake_request(to.routes, to.path, to.capture, body);
 }
 
 #define QUESTION "'contents': [{'parts': [{'text': 'q'}]}]"
 
 static void test_contents(void **state) {
-    check_messages(
-        "{'systemInstruction': {'parts': [{'text': 's'}]}, 'contents': [{'role': 'user', 'parts': [{'text': 'a'}, {'text': 'b'}]}]}",
+    fake_messages(
+        &to, "{'systemInstruction': {'parts': [{'text': 's'}]}, 'contents': [{'role': 'user', 'parts': [{'text': 'a'}, {'text': 'b'}]}]}",
         "[{'role': 'system', 'content': 's'}, {'role': 'user', 'content': 'a\\nb'}]");
     /* Other spelling; a streamed answer sent back as its pieces. */
-    check_messages("{'system_instruction': {'role': 'user', 'parts': [{'text': 's'}]}, 'contents': [{'role': 'user', 'parts': [{'text': "
-                   "'a'}]}, {'role': 'model', "
-                   "'parts': [{'text': 'Hel'}]}, {'role': 'model', 'parts': [{'text': 'lo'}]}, {'role': 'model', 'parts': [{'text': ''}]}, "
-                   "{'role': 'user', "
-                   "'parts': [{'text': 'b'}]}]}",
-                   "[{'role': 'system', 'content': 's'}, {'role': 'user', 'content': 'a'}, {'role': 'assistant', 'content': 'Hello'}, "
-                   "{'role': 'user', 'content': "
-                   "'b'}]");
+    fake_messages(&to,
+                  "{'system_instruction': {'role': 'user', 'parts': [{'text': 's'}]}, 'contents': [{'role': 'user', 'parts': [{'text': "
+                  "'a'}]}, {'role': 'model', "
+                  "'parts': [{'text': 'Hel'}]}, {'role': 'model', 'parts': [{'text': 'lo'}]}, {'role': 'model', 'parts': [{'text': ''}]}, "
+                  "{'role': 'user', "
+                  "'parts': [{'text': 'b'}]}]}",
+                  "[{'role': 'system', 'content': 's'}, {'role': 'user', 'content': 'a'}, {'role': 'assistant', 'content': 'Hello'}, "
+                  "{'role': 'user', 'content': "
+                  "'b'}]");
     /* Calls and responses, with and without ids. */
-    check_messages(
+    fake_messages(
+        &to,
         "{'contents': [{'parts': [{'text': 'q'}]}, {'role': 'model', 'parts': [{'text': 'hm', 'thought': true}, {'functionCall': {'name': "
         "'f', 'args': "
         "{'a': 1}}, 'thoughtSignature': 'eA=='}, {'function_call': {'id': 'x', 'name': 'g'}}]}, {'role': 'user', 'parts': "
@@ -154,24 +145,25 @@ static void test_forms(void **state) {
 }
 
 static void test_refused(void **state) {
-    check_refused("{}", SUAN__PROBLEM_INVALID, "contents");
-    check_refused("{'nonsense': 1, " QUESTION "}", SUAN__PROBLEM_INVALID, "nonsense");
-    check_refused("{'cached_content': 'c', " QUESTION "}", SUAN__PROBLEM_UNSUPPORTED, "cached_content");
-    check_refused("{'contents': [{'parts': [{'inline_data': {}}]}]}", SUAN__PROBLEM_UNSUPPORTED, "contents[0].parts[0].inline_data");
-    check_refused("{'contents': [{'parts': [{}]}]}", SUAN__PROBLEM_INVALID, "contents[0].parts[0]");
-    check_refused("{'contents': [{'role': 'robot', 'parts': [{'text': 'q'}]}]}", SUAN__PROBLEM_INVALID, "contents[0].role");
-    check_refused("{'contents': [{'parts': [{'functionResponse': {'name': 'f', 'response': {}}}]}]}", SUAN__PROBLEM_INVALID,
-                  "contents[0].parts[0].functionResponse");
-    check_refused("{'tools': [{'googleSearch': {}}], " QUESTION "}", SUAN__PROBLEM_UNSUPPORTED, "tools[0].googleSearch");
-    check_refused("{'toolConfig': {'functionCallingConfig': {'mode': 'ANY'}}, " QUESTION "}", SUAN__PROBLEM_INVALID,
-                  "toolConfig.functionCallingConfig");
-    check_refused("{'generationConfig': {'candidateCount': 1000000000}, " QUESTION "}", SUAN__PROBLEM_INVALID,
-                  "generationConfig.candidateCount");
-    check_refused("{'generationConfig': {'topK': 1, 'top_k': 1}, " QUESTION "}", SUAN__PROBLEM_INVALID, "generationConfig.topK");
-    check_refused("{'generationConfig': {'responseModalities': ['IMAGE']}, " QUESTION "}", SUAN__PROBLEM_UNSUPPORTED,
-                  "generationConfig.responseModalities");
-    check_refused("{'generationConfig': {'responseSchema': {}}, " QUESTION "}", SUAN__PROBLEM_INVALID, "generationConfig.responseMimeType");
-    check_refused("{'model': 'models/n', " QUESTION "}", SUAN__PROBLEM_NOT_FOUND, "model");
+    fake_refused(&to, "{}", SUAN__PROBLEM_INVALID, "contents");
+    fake_refused(&to, "{'nonsense': 1, " QUESTION "}", SUAN__PROBLEM_INVALID, "nonsense");
+    fake_refused(&to, "{'cached_content': 'c', " QUESTION "}", SUAN__PROBLEM_UNSUPPORTED, "cached_content");
+    fake_refused(&to, "{'contents': [{'parts': [{'inline_data': {}}]}]}", SUAN__PROBLEM_UNSUPPORTED, "contents[0].parts[0].inline_data");
+    fake_refused(&to, "{'contents': [{'parts': [{}]}]}", SUAN__PROBLEM_INVALID, "contents[0].parts[0]");
+    fake_refused(&to, "{'contents': [{'role': 'robot', 'parts': [{'text': 'q'}]}]}", SUAN__PROBLEM_INVALID, "contents[0].role");
+    fake_refused(&to, "{'contents': [{'parts': [{'functionResponse': {'name': 'f', 'response': {}}}]}]}", SUAN__PROBLEM_INVALID,
+                 "contents[0].parts[0].functionResponse");
+    fake_refused(&to, "{'tools': [{'googleSearch': {}}], " QUESTION "}", SUAN__PROBLEM_UNSUPPORTED, "tools[0].googleSearch");
+    fake_refused(&to, "{'toolConfig': {'functionCallingConfig': {'mode': 'ANY'}}, " QUESTION "}", SUAN__PROBLEM_INVALID,
+                 "toolConfig.functionCallingConfig");
+    fake_refused(&to, "{'generationConfig': {'candidateCount': 1000000000}, " QUESTION "}", SUAN__PROBLEM_INVALID,
+                 "generationConfig.candidateCount");
+    fake_refused(&to, "{'generationConfig': {'topK': 1, 'top_k': 1}, " QUESTION "}", SUAN__PROBLEM_INVALID, "generationConfig.topK");
+    fake_refused(&to, "{'generationConfig': {'responseModalities': ['IMAGE']}, " QUESTION "}", SUAN__PROBLEM_UNSUPPORTED,
+                 "generationConfig.responseModalities");
+    fake_refused(&to, "{'generationConfig': {'responseSchema': {}}, " QUESTION "}", SUAN__PROBLEM_INVALID,
+                 "generationConfig.responseMimeType");
+    fake_refused(&to, "{'model': 'models/n', " QUESTION "}", SUAN__PROBLEM_NOT_FOUND, "model");
 }
 
 /* The last colon counts; names may hold others. */

@@ -8,18 +8,14 @@
 
 #include "fake.h"
 
+static const fake_path to = {&suan__ollama_routes, "/api/chat", ""};
+
 static suan__exchange *chat(const char *body) {
-    return fake_request(&suan__ollama_routes, "/api/chat", "", body);
+    return fake_request(to.routes, to.path, to.capture, body);
 }
 
 static suan__exchange *generate(const char *body) {
     return fake_request(&suan__ollama_routes, "/api/generate", "", body);
-}
-
-static void check_refused(const char *body, suan__problem_kind kind, const char *param) {
-    suan__exchange *x = chat(body);
-    assert_problem(x, kind, param);
-    fake_free(x);
 }
 
 #define QUESTION "'model': 'm', 'messages': [{'role': 'user', 'content': 'q'}]"
@@ -87,16 +83,16 @@ static void test_load(void **state) {
 }
 
 static void test_refused(void **state) {
-    check_refused("{'messages': []}", SUAN__PROBLEM_INVALID, "model");
-    check_refused("{'model': 'n'}", SUAN__PROBLEM_NOT_FOUND, "model");
-    check_refused("{" QUESTION ", 'nonsense': 1}", SUAN__PROBLEM_INVALID, "nonsense");
-    check_refused("{" QUESTION ", 'format': 'xml'}", SUAN__PROBLEM_INVALID, "format");
-    check_refused("{" QUESTION ", 'options': {'num_predict': -1000000000}}", SUAN__PROBLEM_INVALID, "options.num_predict");
-    check_refused("{'model': 'm', 'messages': [{'role': 'user', 'content': 'q', 'images': ['x']}]}", SUAN__PROBLEM_UNSUPPORTED,
-                  "messages[0].images");
-    check_refused("{'model': 'm', 'messages': [{'role': 'tool', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "messages[0]");
-    check_refused("{'model': 'm', 'messages': [{'role': 'assistant', 'tool_calls': [{'function': {'name': 'f', 'arguments': '{}'}}]}]}",
-                  SUAN__PROBLEM_INVALID, "messages[0].tool_calls[0].function.arguments");
+    fake_refused(&to, "{'messages': []}", SUAN__PROBLEM_INVALID, "model");
+    fake_refused(&to, "{'model': 'n'}", SUAN__PROBLEM_NOT_FOUND, "model");
+    fake_refused(&to, "{" QUESTION ", 'nonsense': 1}", SUAN__PROBLEM_INVALID, "nonsense");
+    fake_refused(&to, "{" QUESTION ", 'format': 'xml'}", SUAN__PROBLEM_INVALID, "format");
+    fake_refused(&to, "{" QUESTION ", 'options': {'num_predict': -1000000000}}", SUAN__PROBLEM_INVALID, "options.num_predict");
+    fake_refused(&to, "{'model': 'm', 'messages': [{'role': 'user', 'content': 'q', 'images': ['x']}]}", SUAN__PROBLEM_UNSUPPORTED,
+                 "messages[0].images");
+    fake_refused(&to, "{'model': 'm', 'messages': [{'role': 'tool', 'content': 'q'}]}", SUAN__PROBLEM_INVALID, "messages[0]");
+    fake_refused(&to, "{'model': 'm', 'messages': [{'role': 'assistant', 'tool_calls': [{'function': {'name': 'f', 'arguments': '{}'}}]}]}",
+                 SUAN__PROBLEM_INVALID, "messages[0].tool_calls[0].function.arguments");
 }
 
 /* What differs from run to run. */
@@ -163,7 +159,7 @@ static void test_stream_fails(void **state) {
 
 static void test_unmanaged(void **state) {
     suan__exchange *x = fake_request(&suan__ollama_routes, "/api/pull", "", "{'model': 'x'}");
-    assert_int_equal(x->status, 501);
+    assert_int_equal(x->status, 403);
     assert_true(json_is_string(json_object_get(x->reply, "error")));
     fake_free(x);
 }
