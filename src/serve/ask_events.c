@@ -199,7 +199,8 @@ static void on_piece(suan__ask_choice *c, const suan_piece *piece) {
     if (piece->id >= 0) {
         c->n_drawn++;
         c->n_undecided++;
-        bool is_end = t && !ask->params.ignore_eos && suan_tokenizer_is_eog(t, piece->id);
+        bool is_end = t && !ask->plain && !ask->params.ignore_eos &&
+                      suan_tokenizer_is_eog(t, piece->id); /* harnesses count on every token that was drawn */
         if (ask->params.want_logprobs && !is_end && !add_token(c, piece)) fail_memory(c->a);
     }
     take_apart(c, piece->text, text_length(t, piece));

@@ -1,9 +1,10 @@
 #!/bin/sh
-# run.sh SUAN SOURCE SUITE PACKAGE VERSION: a vendor's client from PyPI, unmodified, against `suan serve`. TAP on stdout.
+# run.sh SUAN SOURCE SUITE PACKAGE VERSION [MORE...]: a vendor's client from PyPI, unmodified, against `suan serve`. TAP on stdout.
 #
 # The client comes into a virtual environment of its own (below $SUAN_VENVS, which keeps it for the next time). Where pip cannot reach PyPI, the suite is skipped and says so.
 set -u
 suan=$1 source=$2 suite=$3 package=$4 version=$5
+shift 5 # what is left: further packages
 here=$source/tests/clients
 venvs=${SUAN_VENVS:-${TMPDIR:-/tmp}/suan-venvs-$(id -u)}
 venv=$venvs/$package-$version
@@ -23,8 +24,7 @@ python=$venv/bin/python
 if [ "$package" != none ] && [ ! -f "$venv/ready" ]; then
     rm -rf "$venv"
     mkdir -p "$venvs"
-    # shellcheck disable=SC2086
-    if ! python3 -m venv "$venv" >"$work/pip" 2>&1 || ! "$venv/bin/pip" install -q --disable-pip-version-check "$package==$version" ${SUAN_CLIENT_EXTRA:-} >>"$work/pip" 2>&1; then
+    if ! python3 -m venv "$venv" >"$work/pip" 2>&1 || ! "$venv/bin/pip" install -q --disable-pip-version-check "$package==$version" "$@" >>"$work/pip" 2>&1; then
         echo "1..0 # SKIP all cases: pip cannot install $package $version: $(tail -n 1 "$work/pip" | tr -d '\n#')"
         exit 0
     fi
