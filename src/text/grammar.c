@@ -169,6 +169,12 @@ suan__node suan__node_token(suan__builder *b, const char *text, size_t n) {
     return add_token_text(b, text, n, false);
 }
 
+suan__node suan__node_token_only(suan__builder *b, const char *text, size_t n) {
+    suan__node node = add_token_text(b, text, n, false);
+    if (node != SUAN__NO_NODE) b->ir.node[node].flag = 1;
+    return node;
+}
+
 suan__node suan__node_token_not(suan__builder *b, const char *text, size_t n) {
     return add_token_text(b, text, n, true);
 }

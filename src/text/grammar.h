@@ -90,6 +90,8 @@ suan__node suan__node_until(suan__builder *b, const suan__marker *markers, size_
 
 /* A marker that is one token: a control or user-defined token with this text when the vocabulary has one (then nothing else will do), else its bytes. */
 suan__node suan__node_token(suan__builder *b, const char *text, size_t n);
+/* The same, but nothing when the vocabulary has no such token. */
+suan__node suan__node_token_only(suan__builder *b, const char *text, size_t n);
 
 /* All texts of a finished grammar. */
 suan__node suan__node_grammar(suan__builder *b, const suan_grammar *g);

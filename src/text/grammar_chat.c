@@ -158,10 +158,11 @@ static suan__node one_call(suan__chat *c) {
 /* Behind the open mark of the first call: it, and more. */
 static suan__node calls(suan__chat *c) {
     suan__builder *b = c->b;
-    suan__node body = one_call(c);
-    if (c->form->one_call) return body;
-    suan__node more = SUAN__SEQ(b, c->newlines, suan__chat_marked(c, c->syntax->open), body);
-    return SUAN__SEQ(b, body, suan__node_repeat(b, more, 0, SUAN__NO_END));
+    if (c->calls != SUAN__NO_NODE) return c->calls;
+    c->calls = one_call(c);
+    if (c->form->one_call) return c->calls;
+    suan__node more = SUAN__SEQ(b, c->newlines, suan__chat_marked(c, c->syntax->open), c->calls);
+    return c->calls = SUAN__SEQ(b, c->calls, suan__node_repeat(b, more, 0, SUAN__NO_END));
 }
 
 /* Behind the mark around[i] that begins a section of calls: the calls, and the mark that ends it. */
@@ -198,14 +199,14 @@ static suan__node only_calls(suan__chat *c) {
     return node;
 }
 
-/* The answer behind the reasoning. */
-static suan__node answer(suan__chat *c) {
+/* The answer but for the reasoning; is_behind: behind it, where newlines separate. */
+static suan__node answer(suan__chat *c, bool is_behind) {
     suan__builder *b = c->b;
     if (c->form->syntax == SUAN_ANSWER_LLAMA3 && c->tools) return suan__chat_llama(c);
     bool has_calls = c->syntax->open && c->n_tool > 0;
     if (c->must_call) return only_calls(c);
     if (c->content == SUAN__NO_NODE) return has_calls ? free_text(c) : suan__node_until(b, NULL, 0, true);
-    suan__node content = SUAN__SEQ(b, c->newlines, c->content);
+    suan__node content = is_behind ? SUAN__SEQ(b, c->newlines, c->content) : c->content;
     return has_calls && c->may_call ? SUAN__ALT(b, content, only_calls(c)) : content;
 }
 
@@ -216,20 +217,29 @@ static bool ends_with(const char *s, size_t n, const char *end) {
     return n >= n_end && memcmp(s + n - n_end, end, n_end) == 0;
 }
 
-/* The answer with the reasoning before it. Reasoning that nothing needs to follow may be all. */
+/* Behind the mark that opens it. Reasoning that nothing needs to follow may be all. */
+static suan__node reasoning(suan__chat *c, suan__node rest) {
+    suan__marker close = {think_close, sizeof think_close - 1, rest, false};
+    return suan__node_until(c->b, &close, 1, !c->must_call && c->content == SUAN__NO_NODE);
+}
+
+/* The answer with the reasoning before it: that which the prompt has opened, or which the model opens. */
 static suan__node whole(suan__chat *c) {
     suan__builder *b = c->b;
     static const suan__unicode_range spaces[] = {{'\t', '\n'}, {'\r', '\r'}, {' ', ' '}};
     const char *prompt = c->form->prompt ? c->form->prompt : "";
     size_t n = c->form->prompt ? c->form->n_prompt : 0;
     while (n > 0 && suan__json_space(prompt + n - 1, 1, 0) == 1) n--;
-    suan__node rest = answer(c);
-    if (ends_with(prompt, n, think_close)) return rest;
-    suan__marker close = {think_close, sizeof think_close - 1, rest, false};
-    suan__node reasoning = suan__node_until(b, &close, 1, !c->must_call && c->content == SUAN__NO_NODE);
-    if (ends_with(prompt, n, think_open)) return reasoning;
+    if (ends_with(prompt, n, think_close)) return answer(c, false);
+    suan__node behind = answer(c, true);
+    if (ends_with(prompt, n, think_open)) return reasoning(c, behind);
+    if (c->must_call ||
+        c->content != SUAN__NO_NODE) { /* a model that has no token for it does not think, and must not find a way round here */
+        suan__node think = suan__node_token_only(b, think_open, sizeof think_open - 1);
+        return SUAN__ALT(b, answer(c, false), SUAN__SEQ(b, think, reasoning(c, behind)));
+    }
     suan__node space = suan__node_repeat(b, suan__node_set(b, spaces, 3, false), 0, 4);
-    return SUAN__ALT(b, rest, SUAN__SEQ(b, space, suan__chat_marked(c, think_open), reasoning));
+    return SUAN__ALT(b, behind, SUAN__SEQ(b, space, suan__chat_marked(c, think_open), reasoning(c, behind)));
 }
 
 /* ---- the public function ---- */

@@ -32,6 +32,7 @@ typedef struct suan__chat {
     suan__chat_tool *tool; /* those that may be called */
     size_t n_tool;
     suan__node content; /* SUAN__NO_NODE: free */
+    suan__node calls;   /* behind the open mark of the first; SUAN__NO_NODE: not made yet */
     bool must_call, may_call;
     suan__chat_mark mark[32];
     size_t n_mark;

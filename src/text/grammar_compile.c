@@ -344,7 +344,7 @@ static bool emit_until(compiler *c, suan__node i, const suan__ir_node *node, uin
 static bool emit_token(compiler *c, suan__node i, const suan__ir_node *node, uint32_t next) {
     const suan__ir_token *t = &c->ir->token[node->a];
     uint32_t bytes = PC_FAIL;
-    if (t->id < 0 && !t->negated) {
+    if (t->id < 0 && !t->negated && !node->flag) {
         bytes = new_insts(c, 1);
         if (bytes == UINT32_MAX || !put_bytes(c, bytes, &(suan__ir_node){.op = NODE_BYTES, .a = t->text, .b = t->n}, next)) return false;
     }

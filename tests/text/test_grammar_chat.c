@@ -53,7 +53,7 @@ static int collect(void *ctx, const suan_answer_part *p) {
     seen *s = ctx;
     if (p->kind == SUAN_ANSWER_TEXT) suan__buf_append(&s->text, p->text, p->n);
     if (p->kind != SUAN_ANSWER_CALL) return 0;
-    json_t *arguments = json_loadb(p->text, p->n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *arguments = json_loadb(p->text, p->n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
     const json_t *function = parameters_of(s->tools, p->name), *schema = json_object_get(function, "parameters");
     bool obeys = function && arguments && (schema ? schema_obeys(schema, schema, arguments) : json_object_size(arguments) == 0);
     s->n_calls++;
@@ -98,7 +98,7 @@ static suan_grammar *open_form(const suan_chat_form *f) {
 
 static void test_random(void **state) {
     (void)state;
-    json_t *tools = json_loads(tools_text, 0, NULL);
+    json_t *tools = json_loads(tools_text, JSON_DECODE_INT_AS_REAL, NULL);
     uint64_t seed = 7;
     assert_non_null(tools);
     for (int k = 0; k < (int)SUAN_N_ANSWER_SYNTAXES * 3 * 4; k++) {
