@@ -143,6 +143,9 @@ typedef struct suan_generate_params {
     bool want_logprobs;      /* compute piece.logprob */
     suan_piece_fn *on_piece; /* NULL: none */
     void *ctx;
+    struct suan_matcher
+        *matcher; /* what form the answer has (suan/grammar.h); used up by one answer. End tokens are ends then, whatever ignore_eos
+                                     says, and the answer ends where nothing may follow. NULL: none */
 } suan_generate_params;
 SUAN_API void suan_generate_params_init(suan_generate_params *params);
 

@@ -45,8 +45,11 @@ static suan_status encode(cli_chat *chat, int32_t **ids, size_t *n_ids, suan_err
     char *request = NULL;
     const char *system = json_string_value(chat->talk.system);
     SUAN_TRY(cli_chat_request(system, json_string_length(chat->talk.system), chat->talk.messages, &request, err));
-    suan_status status = suan_model_chat_encode(chat->model, request, strlen(request), chat->now, ids, n_ids, NULL, err);
+    char *prompt = NULL;
+    suan_status status = suan_model_chat_encode(chat->model, request, strlen(request), chat->now, ids, n_ids, &prompt, err);
     free(request);
+    if (status == SUAN_OK) status = cli_form_begin(&chat->form, chat->model, prompt, err);
+    suan_free(prompt);
     return status;
 }
 
@@ -60,6 +63,7 @@ static suan_status generate(cli_chat *chat, const int32_t *ids, size_t n_ids, tu
     params.n_stop = chat->sampling_options.stop.n;
     params.on_piece = on_piece;
     params.ctx = t;
+    params.matcher = chat->form.matcher;
     cli_progress_init(&t->progress, "reading", CLI_UNIT_TOKENS);
     suan_session_on_progress(chat->session, cli_progress_step, &t->progress);
     cli_stop_watch(chat->session, cli_lines_is_terminal(chat->lines));
@@ -197,6 +201,7 @@ static int chat_main(const cli_command *command, int argc, char **argv) {
         CLI_ENGINE_OPTIONS(chat.engine),
         CLI_DRAFT_OPTIONS(chat.engine),
         CLI_SAMPLING_OPTIONS(chat.sampling_options),
+        CLI_FORM_OPTIONS(chat.form_options),
         CLI_END};
     /* clang-format on */
     cli_texts words = {0};
@@ -209,11 +214,15 @@ static int chat_main(const cli_command *command, int argc, char **argv) {
         suan_error err = {0};
         if (chat.engine.is_quiet) cli_be_quiet();
         if (cli_sampling_check(&chat.sampling_options, &err) != SUAN_OK) status = cli_usage_error(command, "%s", err.message);
+        if (status == 0 && !cli_form_is_one(&chat.form_options))
+            status = cli_usage_error(command, "--grammar, --json-schema and --regex exclude one another");
+        if (status == 0 && cli_form_read(&chat.form_options, &chat.form, &err) != SUAN_OK) status = cli_fail(command->name, &err);
         if (status == 0) status = cli_model_path(command->name, chat.engine.model, &path, &is_shipped);
         if (status == 0) status = prepare(&chat, path, system, load);
         if (status == 0) status = talk(&chat);
     }
     cli_lines_close(chat.lines);
+    cli_form_fini(&chat.form);
     cli_conversation_fini(&chat.talk);
     suan__free(chat.bias);
     suan_session_close(&chat.session);

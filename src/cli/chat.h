@@ -5,12 +5,15 @@
 #include "base/error.h"
 #include "cli/chat_file.h"
 #include "cli/chat_line.h"
+#include "cli/form.h"
 #include "cli/open.h"
 #include "cli/sampling.h"
 
 typedef struct cli_chat {
     cli_engine_options engine;
     cli_sampling_options sampling_options;
+    cli_form_options form_options;
+    cli_form form;
     const cli_option *sampling_rows; /* the table of sampling_options, for /set */
     const char *now;                 /* NULL: the present time */
     suan_model *model, *draft;

@@ -92,7 +92,7 @@ static suan_status encode_chat(const cli_prompt_options *o, cli_prompt *p, const
     SUAN_CHECK(messages, SUAN_ENOMEM, "out of memory");
     suan_status status = cli_chat_request(o->system, n_system, messages, &request, err);
     json_decref(messages);
-    if (status == SUAN_OK) status = suan_model_chat_encode(model, request, strlen(request), o->now, &p->ids, &p->n_ids, NULL, err);
+    if (status == SUAN_OK) status = suan_model_chat_encode(model, request, strlen(request), o->now, &p->ids, &p->n_ids, &p->rendered, err);
     free(request);
     return status;
 }
@@ -144,5 +144,6 @@ suan_status cli_prompt_encode(const cli_prompt_options *o, cli_prompt *p, const 
 void cli_prompt_fini(cli_prompt *p) {
     suan__free(p->text);
     suan_free(p->ids);
+    suan_free(p->rendered);
     *p = (cli_prompt){0};
 }

@@ -29,6 +29,7 @@ typedef struct cli_prompt {
     int32_t *ids;
     size_t n_ids;
     bool used_template; /* the model's chat template was applied */
+    char *rendered;     /* what it wrote; NULL without it. Freed by cli_prompt_fini */
 } cli_prompt;
 
 /* Reads the text, file or ids: all that can be done, and refused, before a model is loaded. */

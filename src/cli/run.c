@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/form.h"
 #include "cli/logits_file.h"
 #include "cli/open.h"
 #include "cli/output.h"
@@ -19,6 +20,7 @@ typedef struct run_options {
     cli_engine_options engine;
     cli_prompt_options prompt;
     cli_sampling_options sampling;
+    cli_form_options form;
     uint32_t n_logprobs;
     bool want_logprobs, is_json;
     const char *logits_path;
@@ -31,6 +33,7 @@ typedef struct run {
     suan_model *model, *draft;
     suan_session *session;
     cli_prompt prompt;
+    cli_form form;
     suan_sampling sampling;
     suan_logit_bias *bias;
     cli_progress progress;
@@ -64,6 +67,7 @@ static int check_options(run_options *o, const cli_command *command, bool is_shi
         return cli_usage_error(command, "--logits needs a file: stdout is for the answer");
     if (p->ids && p->is_raw) return cli_usage_error(command, "--raw is for text; --prompt-ids are taken as they are");
     if (o->engine.is_quiet) cli_be_quiet();
+    if (!cli_form_is_one(&o->form)) return cli_usage_error(command, "--grammar, --json-schema and --regex exclude one another");
     suan_error err = {0};
     if (cli_sampling_check(&o->sampling, &err) != SUAN_OK) return cli_usage_error(command, "%s", err.message);
     if (p->text || p->file || p->ids) return 0;
@@ -83,6 +87,7 @@ static int prepare(run *r, const char *path) {
     r->load_seconds = cli_seconds() - start;
     if (cli_sampling_make(&r->o->sampling, r->model, &r->sampling, &r->bias, &err) != SUAN_OK) return cli_fail("run", &err);
     if (cli_prompt_encode(&r->o->prompt, &r->prompt, r->model, &err) != SUAN_OK) return cli_fail("run", &err);
+    if (cli_form_begin(&r->form, r->model, r->prompt.rendered, &err) != SUAN_OK) return cli_fail("run", &err);
     if (r->prompt.used_template) cli_note("The model's chat template is applied; --raw leaves it out.");
     return 0;
 }
@@ -100,6 +105,7 @@ static int generate(run *r) {
     params.want_logprobs = r->o->want_logprobs;
     params.on_piece = on_piece;
     params.ctx = r;
+    params.matcher = r->form.matcher;
     cli_progress_init(&r->progress, "reading the prompt", CLI_UNIT_TOKENS);
     suan_session_on_progress(r->session, cli_progress_step, &r->progress);
     cli_stop_watch(r->session, false);
@@ -150,9 +156,10 @@ static int run_model(run *r, const char *path) {
     return status == 0 ? report(r, (suan_kv_type)r->o->engine.kv) : status;
 }
 
-/* The prompt is read before the model: a file that is not there must not cost the loading of one. */
+/* Prompt and form are read before the model: a file that is not there must not cost the loading of one. */
 static int read_prompt(run *r, const cli_command *command) {
     suan_error err = {0};
+    if (cli_form_read(&r->o->form, &r->form, &err) != SUAN_OK) return cli_fail(command->name, &err);
     if (cli_prompt_read(&r->o->prompt, &r->prompt, &err) == SUAN_OK) return 0;
     return err.status == SUAN_EINVAL && r->o->prompt.ids ? cli_usage_error(command, "%s", err.message) : cli_fail(command->name, &err);
 }
@@ -162,6 +169,7 @@ static void run_fini(run *r) {
     cli_logits_file_abort(&r->logits);
     cli_logprobs_fini(&r->logprobs);
     cli_prompt_fini(&r->prompt);
+    cli_form_fini(&r->form);
     suan__free(r->bias);
     suan_session_close(&r->session);
     suan_model_close(&r->draft);
@@ -183,6 +191,7 @@ static int run_main(const cli_command *command, int argc, char **argv) {
         CLI_ENGINE_OPTIONS(o.engine),
         CLI_DRAFT_OPTIONS(o.engine),
         CLI_SAMPLING_OPTIONS(o.sampling),
+        CLI_FORM_OPTIONS(o.form),
         CLI_HEAD("Output:"),
         CLI_U32(0, "logprobs", &o.n_logprobs, &o.want_logprobs, 0, 256, "N", "with --json: the logprob of each token and the N most probable"),
         CLI_TEXT(0, "logits", &o.logits_path, "FILE", "write the logits after every token fed, as safetensors"),

@@ -8,11 +8,13 @@
 #include "engine/engine.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
+#include "suan/grammar.h"
 
 typedef struct generation {
     suan_session *s;
     const suan_generate_params *p;
     suan_result *r;
+    uint32_t *mask; /* of the matcher: a bit for each row of the model; NULL without one */
     suan__output output;
     bool caller_is_out; /* the callback said stop: it is not called again */
     suan_logprob top[SUAN__MAX_TOP];
@@ -38,6 +40,7 @@ static suan_status check_params(const suan_session *s, const int32_t *ids, size_
     SUAN_CHECK(p->n_logprobs <= SUAN__MAX_TOP, SUAN_ERANGE, "generate: n_logprobs is %u, expected at most %d", p->n_logprobs,
                SUAN__MAX_TOP);
     SUAN_CHECK(p->n_stop == 0 || s->model->tokenizer, SUAN_EINVAL, "generate: stop strings need a tokenizer, the model has none");
+    SUAN_CHECK(!p->matcher || s->model->tokenizer, SUAN_EINVAL, "generate: a form of the answer needs a tokenizer, the model has none");
     return suan__sampling_check(&p->sampling, s->model->graph->hp.n_vocab, err);
 }
 
@@ -46,6 +49,10 @@ static suan_status prepare(generation *g, uint64_t max_tokens, suan_error *err) 
     SUAN_TRY(suan__output_reserve(&g->output, max_tokens, err));
     g->r->ids = suan__malloc((size_t)max_tokens * sizeof *g->r->ids);
     SUAN_CHECK(g->r->ids, SUAN_ENOMEM, "generate: out of memory for an answer of %llu tokens", (unsigned long long)max_tokens);
+    if (!g->p->matcher) return SUAN_OK;
+    uint32_t n_rows = g->s->model->graph->hp.n_vocab, n_vocab = suan_tokenizer_n_vocab(g->s->model->tokenizer);
+    g->mask = suan__calloc(suan_mask_words(n_rows > n_vocab ? n_rows : n_vocab), sizeof *g->mask);
+    SUAN_CHECK(g->mask, SUAN_ENOMEM, "generate: out of memory for a mask");
     return SUAN_OK;
 }
 
@@ -94,16 +101,28 @@ static suan_status finish_text(generation *g, suan_error *err) {
 
 /* ---- the loop ---- */
 
+/* Draws a token that the form of the answer allows. Guesses of a draft are checked one by one against what is drawn here, so they follow the
+ * form as well, and change no token. */
+static suan_status draw(generation *g, const float *logits, int32_t *id, suan_error *err) {
+    suan_session *s = g->s;
+    suan_matcher *matcher = g->p->matcher;
+    if (matcher) SUAN_TRY(suan_matcher_mask(matcher, g->mask, NULL, err));
+    *id = suan__sampler_draw_masked(s->sampler, &g->p->sampling, g->mask, logits, s->ids, s->position, s->position);
+    SUAN_CHECK(*id >= 0, SUAN_EUNSUPPORTED, "grammar: no token of the model's vocabulary can come next");
+    return matcher ? suan_matcher_accept(matcher, *id, err) : SUAN_OK;
+}
+
 /* Draws and hands out one token. *done: the answer ends with it. */
 static suan_status next_token(generation *g, bool *done, suan_error *err) {
     suan_session *s = g->s;
     const float *logits = suan_session_logits(s);
-    int32_t id = suan__sampler_draw(s->sampler, &g->p->sampling, logits, s->ids, s->position, s->position);
+    int32_t id;
+    SUAN_TRY(draw(g, logits, &id, err));
     g->r->ids[g->r->n_ids++] = id;
-    bool is_end = !g->p->ignore_eos && suan__model_is_eog(s->model, id);
+    bool is_end = (!g->p->ignore_eos || g->p->matcher) && suan__model_is_eog(s->model, id);
     if (!is_end) SUAN_TRY(suan__output_push(&g->output, id, err));
     emit_token(g, id, logits);
-    *done = is_end || g->output.found_stop;
+    *done = is_end || g->output.found_stop || (g->p->matcher && suan_matcher_is_over(g->p->matcher));
     if (*done)
         g->r->finish = SUAN_FINISH_STOP;
     else if (g->caller_is_out || atomic_load(&s->cancel)) {
@@ -164,6 +183,7 @@ suan_status suan_generate(suan_session *session, const int32_t *ids, size_t n_id
     suan__fp_leave(saved);
     atomic_store(&session->cancel, false);
     suan__output_fini(&g.output);
+    suan__free(g.mask);
     if (status != SUAN_OK) suan_result_fini(result);
     return status;
 }

@@ -66,5 +66,9 @@ chat 'Who are you?\n' -c 4
 ok "a full context is an error" exits 1
 chat 'Who are you?\nWho are you?\nWho are you?\nWho are you?\n' -c 48
 ok "a conversation that outgrows the context says so" err_has '/clear'
+chat 'Who are you?\nReally?\n' --regex '(yes|no), [a-z]{3,8}'
+ok "--regex is the form of each answer" is "$(grep -cxE '(yes|no), [a-z]{3,8}' "$tmp/out")" 2
+chat 'Who are you?\n' --regex '('
+ok "a form that is none is an error" exits 1
 ok "no history without a terminal" test ! -e "$tmp/state/suan/history"
 finish

@@ -54,6 +54,33 @@ ok "--draft with a model that is not there fails" exits 1
 run run -m "$seed" --prompt-ids 0 -n 1 --draft lookup --draft-max 16
 ok "--draft-max is at most 15" exits 2
 
+# Forms of answers: from a file, in place, behind a template and without one; and drafts change none of them.
+schema='{"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}, "n": {"type": "integer"}},
+    "required": ["name", "n"]}, "minItems": 3, "maxItems": 4}'
+printf '%s' "$schema" >"$tmp/schema.json"
+run run -m "$seed" --prompt-ids 0,63,1865 --json-schema "$schema" -n 400 --temp 1 --seed 5 --json
+expected=$(json output_ids)
+ok "--json-schema: the answer ends by itself" is "$(json finish_reason)" stop
+json text >"$tmp/answer.json"
+ok "--json-schema: and is what was asked for" test -n "$("$JSONQ" "$tmp/answer.json" 2.n)" -a -z "$("$JSONQ" "$tmp/answer.json" 4.n 2>/dev/null)"
+for how in lookup mtp "$seed"; do
+    run run -m "$seed" --prompt-ids 0,63,1865 --json-schema "$tmp/schema.json" -n 400 --temp 1 --seed 5 --json --draft "$how" --draft-max 4
+    ok "--json-schema with --draft $how: the same tokens" is "$(json output_ids)" "$expected"
+done
+run run -m "$seed" -p "Once" --raw --regex '[A-Z][a-z]{2,9} (is|was) (red|blue)' --temp 1 --seed 3
+ok "--regex: the whole text" grep -qxE '[A-Z][a-z]{2,9} (is|was) (red|blue)' "$tmp/out"
+printf 'root ::= ("yes" | "no") "!"\n' >"$tmp/form.gbnf"
+run run -m "$seed" -p "Once" --grammar "$tmp/form.gbnf" --temp 0 --ignore-eos -n 30
+ok "--grammar: the whole text, end tokens or not" grep -qxE '(yes|no)!' "$tmp/out"
+run run -m "$seed" -p "Once" --grammar "$tmp/form.gbnf" --regex a
+ok "one form at most" exits 2
+run run -m "$tmp/none-here" -p "Once" --json-schema '{"type": "strin"}'
+ok "a schema that is none fails before the model is looked for" err_has "#/type"
+ok "and exits with 1" exits 1
+printf 'rot ::= "a"\n' >"$tmp/form.gbnf"
+run run -m "$seed" -p "Once" --grammar "$tmp/form.gbnf"
+ok "a grammar without a root names its file" err_has "form.gbnf"
+
 # Text, template, system message.
 run run -m "$seed" -p "Who are you?" -n 8 --temp 0
 ok "the text is on stdout" test -s "$tmp/out"
