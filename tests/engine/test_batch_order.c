@@ -181,6 +181,7 @@ static void test_cancel_in_each_phase(void **state) {
         suan__batch_turn(batch);
         assert_int_equal(c->n_ends, 1);
         assert_int_equal(c->status, SUAN_STOPPED);
+        suan_request_free(&c->request);
         if (phase == PREEMPTED)
             finish(batch, &other, 1);
         else {
@@ -189,7 +190,6 @@ static void test_cancel_in_each_phase(void **state) {
             assert_int_equal(stats_of(batch).n_cancelled, 1);
             suan_batch_close(&batch);
         }
-        suan_request_free(&c->request);
         free(c);
     }
 }
