@@ -5,8 +5,9 @@
 #include "serve/ask_internal.h"
 #include "serve/ledger.h"
 
-void suan__server_account(suan__server *s, const suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning, int status) {
+void suan__server_account(suan__server *s, suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning, int status) {
     struct timespec now;
+    suan__exchange_account(x, usage, n_reasoning);
     if (!s->ledger) return;
     clock_gettime(CLOCK_REALTIME, &now);
     double spent = usage->queue_seconds + usage->prompt_seconds + usage->decode_seconds;

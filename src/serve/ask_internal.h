@@ -91,7 +91,7 @@ void suan__usage_add(suan_usage *sum, const suan_usage *u);
 bool suan__ask_may_submit(const suan__exchange *x);
 
 /* account.c: to the ledger and the metrics; status 499: the client left first. */
-void suan__server_account(suan__server *s, const suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning, int status);
+void suan__server_account(suan__server *s, suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning, int status);
 double suan__usage_cost(const suan__serve_config *config, const suan_usage *usage);
 
 #endif

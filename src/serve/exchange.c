@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "serve/accesslog.h"
 #include "serve/http.h"
+#include "serve/metrics.h"
 
 double suan__now(void) {
     struct timespec t;
@@ -137,6 +138,14 @@ const char *suan__exchange_query(const suan__exchange *x, const char *name) {
 const char *suan__exchange_body(const suan__exchange *x, size_t *n) {
     *n = x->body.n;
     return x->body.data ? x->body.data : "";
+}
+
+void suan__exchange_account(suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning) {
+    pthread_mutex_lock(&x->lock);
+    x->n_prompt = usage->n_prompt;
+    x->n_completion = usage->n_completion;
+    pthread_mutex_unlock(&x->lock);
+    suan__metrics_usage(x->http->server->metrics, usage, n_reasoning);
 }
 
 /* ---- what goes with it ---- */

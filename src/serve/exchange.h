@@ -133,6 +133,9 @@ bool suan__reply_has_begun(const suan__exchange *x);
  * the buffer is full: make no more until slow(ctx, false). Either may be NULL. */
 void suan__exchange_watch(suan__exchange *x, void (*gone)(void *ctx), void (*slow)(void *ctx, bool is_full), void *ctx);
 
+/* What the answer took, for the log and the metrics; once. */
+void suan__exchange_account(suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning);
+
 /* p goes with the exchange: fn frees it then (the last kept first). false: out of memory, and fn was called at once. kept: the first that was kept with this fn, NULL: none. Not while
  * another thread does either. */
 bool suan__exchange_keep(suan__exchange *x, void *p, void (*fn)(void *p));

@@ -281,3 +281,5 @@ char *suan__json_text(const json_t *json, size_t *n) {
 bool suan__server_is_model(const suan__server *s, const char *name) {
     return strcmp(name, s->config.model_name) == 0;
 }
+
+void suan__exchange_account(suan__exchange *x, const suan_usage *usage, uint32_t n_reasoning) {}

@@ -294,7 +294,7 @@ def tls():
                 with connect() as s:
                     s.sendall(data)
                     got = b""
-                    while not complete(got):
+                    while not (got.endswith(b"\r\n0\r\n\r\n") if b": chunked\r\n" in got[:2000] else complete(got)):
                         part = s.recv(65536)
                         if not part:
                             break
