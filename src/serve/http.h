@@ -58,6 +58,7 @@ struct suan__exchange {
     /* the request; nothing here changes once the handler runs */
     suan__arena arena;
     const char *method, *capture;
+    const char *uri; /* as it came, while the head is read */
     char *path; /* decoded, for messages */
     suan__pair *headers, *query;
     size_t n_headers, n_query;

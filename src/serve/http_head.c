@@ -284,7 +284,8 @@ bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connecti
         refuse_as(x, 505, "The version of HTTP must be 1.0 or 1.1.");
     }
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take_header, &r);
-    suan__route_find(x, NULL, 0); /* how errors look when there is no route: by headers */
+    x->uri = c->uri;
+    suan__route_find(x, NULL, 0); /* how errors look when there is no route */
     check_framing(&r);
     if (!c->uri || strlen(c->uri) > SUAN__MAX_URI_BYTES) {
         refuse_as(x, 414, "The address is too long.");
@@ -295,6 +296,7 @@ bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connecti
     if (!r.host && !x->is_version_1_0) refuse_and_close(x, "Host is missing.");
     bool is_host_right = suan__origin_check(x, r.host, r.origin);
     if (x->path) suan__route_find(x, segments, n_segments);
+    x->uri = NULL;
     if (!is_host_right || x->is_refused) r.key = NULL;                    /* nobody is anybody then */
     if (!x->is_refused && strcmp(x->method, "OPTIONS") == 0) return true; /* preflights come without a key */
     if (!x->is_refused) check_key(x, &r);

@@ -108,7 +108,7 @@ static json_t *member_schema(const suan__server *s, const char *table, const sua
     const suan__shape *shape = suan__shape_find(table, row->name);
     json_t *schema;
     if (row->use == SUAN__FIELD_NEUTRAL) {
-        schema = json_pack("{s:[o]}", "enum", json_loads(row->neutral, JSON_DECODE_ANY, NULL));
+        schema = json_pack("{s:[o, n]}", "enum", json_loads(row->neutral, JSON_DECODE_ANY, NULL));
     } else if (shape) {
         schema = shaped_schema(s, row, shape);
         if (schema && !row->is_required) schema = either(schema, json_pack("{s:s}", "type", "null"));
@@ -175,6 +175,12 @@ static json_t *all_schemas(const suan__server *s) {
         {"error.gemini", "{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"object\",\"required\":["
                          "\"code\",\"message\",\"status\"],\"properties\":{\"code\":{\"type\":"
                          "\"integer\"},\"message\":{\"type\":\"string\"},\"status\":{\"type\":\"string\"}}}}}"},
+        {"error.suan", "{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"object\",\"required\":["
+                       "\"code\",\"message\"],\"properties\":{\"code\":{\"type\":"
+                       "\"integer\"},\"message\":{\"type\":\"string\"},\"param\":{\"type\":[\"string\",\"null\"]}}}}}"},
+        {"error.models",
+         "{\"anyOf\":[{\"$ref\":\"#/components/schemas/error.openai\"},{\"$ref\":\"#/components/schemas/error.anthropic\"},{\"$ref\":"
+         "\"#/components/schemas/error.gemini\"}]}"},
         {"error.ollama", "{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"string\"}}}"},
     };
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
@@ -222,7 +228,9 @@ static json_t *replies(const suan__route *route, const suan__operation *o) {
                   {"503", "busy, loading or stopping; try again", false}};
     json_t *all = json_object();
     char name[64];
-    snprintf(name, sizeof name, "error.%s", strcmp(route->dialect->name, "suan") == 0 ? "openai" : route->dialect->name);
+    bool is_shared =
+        strcmp(route->method, "GET") == 0 && strncmp(route->path, "/v1/models", 10) == 0; /* three interfaces, told apart by headers */
+    snprintf(name, sizeof name, "error.%s", is_shared ? "models" : route->dialect->name);
     json_object_set_new(all, "200", good_reply(o));
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         if (errors[i].has_body && (route->flags & SUAN__ROUTE_NO_BODY)) continue;

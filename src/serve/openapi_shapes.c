@@ -117,9 +117,12 @@ const suan__shape suan__shapes[] = {
     WORDS("anthropic.message", "role", "user|assistant|system"),
     JSON(
         "anthropic.message", "content",
-        "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"anyOf\":[" REF("anthropic.text") "," REF("anthropic.thinking_"
-                                                                                                                     "block") "," REF(
-            "anthropic.redacted_thinking") "," REF("anthropic.tool_use") "," REF("anthropic.tool_result") "," REF("anthropic.document") "]}"
+        "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"anyOf\":[" REF("anthropic.text") "," REF(
+            "anthropic.thinking_"
+            "block") "," REF("anthropic.redacted_thinking") "," REF("anthropic.tool_use") "," REF("anthropic.tool_result") "," REF("anthrop"
+                                                                                                                                   "ic."
+                                                                                                                                   "documen"
+                                                                                                                                   "t") "]}"
                                                                                                                                         "}]"
                                                                                                                                         "}"),
     WORDS("anthropic.thinking", "type", "enabled|disabled|adaptive"),
@@ -212,5 +215,7 @@ const suan__operation suan__operations[] = {
     {"POST", "/api/embeddings", NULL, "ollama.embeddings", "json"},
     {"POST", "/api/show", NULL, "ollama.show", "json"},
     {"GET", "/metrics", NULL, NULL, "text"},
+    {"GET", "/", NULL, NULL, "page"},
+    {"GET", "/page/{*}", NULL, NULL, "page"},
     {NULL, NULL, NULL, NULL, NULL},
 };

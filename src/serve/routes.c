@@ -5,6 +5,8 @@
 #include "serve/http.h"
 #include "serve/own.h"
 
+#define ALLOW_BYTES 80
+
 /* Interfaces that are not part of a build (tests of the HTTP part alone) are missing from the table. */
 #pragma weak suan__openai_routes
 #pragma weak suan__responses_routes
@@ -70,14 +72,21 @@ static const suan__dialect *dialect_named(const char *name) {
 
 /* How errors look where no route says it. */
 static const suan__dialect *guess_dialect(const suan__exchange *x) {
-    const char *path = x->path ? x->path : "";
+    const char *path = x->path ? x->path : x->uri ? x->uri : "";
     if (suan__exchange_header(x, "anthropic-version") || strncmp(path, "/v1/messages", 12) == 0) return dialect_named("anthropic");
     if (suan__exchange_header(x, "x-goog-api-key") || suan__exchange_header(x, "x-goog-api-client") || strncmp(path, "/v1beta/", 8) == 0)
         return dialect_named("gemini");
     return dialect_named(strncmp(path, "/api/", 5) == 0 ? "ollama" : "openai");
 }
 
+/* Adds a method to the list of those that a path takes. */
+static void allow(char list[ALLOW_BYTES], const char *method) {
+    size_t n = strlen(list);
+    if (!strstr(list, method)) snprintf(list + n, ALLOW_BYTES - n, "%s%s", n ? ", " : "", method);
+}
+
 void suan__route_find(suan__exchange *x, const char *const *segments, size_t n_segments) {
+    char allowed[ALLOW_BYTES] = "";
     const char *method = x->is_head ? "GET" : x->method;
     bool has_path = false, is_preflight = strcmp(method, "OPTIONS") == 0;
     const suan__route *r;
@@ -88,6 +97,8 @@ void suan__route_find(suan__exchange *x, const char *const *segments, size_t n_s
         bool is_rest;
         if (!matches(r->path, segments, n_segments, &first, &is_rest)) continue;
         has_path = true;
+        allow(allowed, r->method);
+        if (strcmp(r->method, "GET") == 0) allow(allowed, "HEAD");
         bool takes = strcmp(r->method, method) == 0 || (x->is_head && strcmp(r->method, "HEAD") == 0);
         if (!takes || (r->wants && !r->wants(x))) continue;
         x->route = r;
@@ -97,6 +108,10 @@ void suan__route_find(suan__exchange *x, const char *const *segments, size_t n_s
         return;
     }
     if (has_path && is_preflight) return;
+    if (has_path) {
+        allow(allowed, "OPTIONS");
+        suan__reply_header(x, "Allow", allowed);
+    }
     if (has_path)
         suan__exchange_refuse(x, SUAN__PROBLEM_METHOD, "", "This method is not offered for this path.");
     else
