@@ -138,7 +138,225 @@ static void test_random(void **state) {
     json_decref(tools);
 }
 
+/* ---- texts one by one ---- */
+
+typedef struct text_case {
+    suan_answer_syntax syntax;
+    suan_tool_choice choice;
+    bool one_call;
+    const char *prompt, *text;
+    int takes; /* 1: whole; 0: the beginning of one; -1: neither */
+} text_case;
+
+#define ARGUMENTS "{\"city\": \"Bern\", \"note\": null}"
+#define HERMES "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " ARGUMENTS "}\n</tool_call>"
+static const text_case texts[] = {
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "Some text <b>.", 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "Let me see.\n" HERMES, 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, HERMES "\n" HERMES, 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, HERMES "\nIt rains.", -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, true, NULL, HERMES "\n" HERMES, -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>\n{\"name\": \"get_w", 0},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>\n{\"name\": \"other", -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"days\"", -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>{\"name\":\"get_time\",\"arguments\":{}}</tool_call>", 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>{\"name\":\"get_time\",\"arguments\":{\"a\":1}}</tool_call>", -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, "<think>\n", "maybe <tool_call> this\n</think>\n\nText.", 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, false, NULL, "<think>maybe <tool_call> this\n</think>\n\n" HERMES, 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_NONE, false, NULL, "Some text <tool_", 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_NONE, false, NULL, "Some text <tool_call>", -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_REQUIRED, false, NULL, "T", -1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_REQUIRED, false, NULL, "", 0},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_REQUIRED, false, "<think>\n", "so </think>\n\n" HERMES, 1},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_REQUIRED, false, "<think>\n", "so </think>\n\n", 0},
+    {SUAN_ANSWER_HERMES, SUAN_TOOLS_NAMED, false, NULL, "<tool_call>\n{\"name\": \"get_t", -1},
+    {SUAN_ANSWER_QWEN3_CODER, SUAN_TOOLS_AUTO, false, NULL,
+     "Hm\n<tool_call>\n<function=get_weather>\n<parameter=city>\nBern < \"x\"\n</parameter>\n<parameter=days>\n3\n</parameter>\n"
+     "<parameter=note>\n5 apples\n</parameter>\n<parameter=flag>\nTrue\n</parameter>\n</function>\n</tool_call>",
+     1},
+    {SUAN_ANSWER_QWEN3_CODER, SUAN_TOOLS_AUTO, false, NULL,
+     "<tool_call>\n<function=get_weather>\n<parameter=city>\n</parameter>\n<parameter=days>\n15", -1},
+    {SUAN_ANSWER_QWEN3_CODER, SUAN_TOOLS_AUTO, false, NULL,
+     "<tool_call>\n<function=get_weather>\n<parameter=city>\nx\n</parameter>\n<parameter=note>\n5\n</parameter>", -1},
+    {SUAN_ANSWER_GLM, SUAN_TOOLS_AUTO, false, NULL,
+     "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Bern</arg_value>\n<arg_key>unit</arg_key><arg_value>c</arg_value>\n"
+     "<arg_key>note</arg_key>\n<arg_value>true story</arg_value>\n</tool_call>",
+     1},
+    {SUAN_ANSWER_GLM, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>get</tool_call>", 1},
+    {SUAN_ANSWER_GLM, SUAN_TOOLS_AUTO, false, NULL, "<tool_call>get_weather</tool_call>", -1},
+    {SUAN_ANSWER_DSML, SUAN_TOOLS_AUTO, false, NULL,
+     "Ok\n\n<" D "function_calls>\n<" D "invoke name=\"get\">\n<" D "parameter name=\"at\" string=\"false\">{\"x\": 1}</" D
+     "parameter>\n</" D "invoke>\n</" D "function_calls>",
+     1},
+    {SUAN_ANSWER_DSML, SUAN_TOOLS_AUTO, false, NULL,
+     "<" D "tool_calls>\n<" D "invoke name=\"get\">\n<" D "parameter name=\"at\" string=\"t", -1},
+    {SUAN_ANSWER_DEEPSEEK_V3, SUAN_TOOLS_REQUIRED, false, "<think>",
+     "</think>\n\n" V3_CALLS V3_CALL "function" V3_SEP "get\n```json\n{}\n```" V3_END V3_CALLS_END, 1},
+    {SUAN_ANSWER_DEEPSEEK_V3, SUAN_TOOLS_AUTO, false, "</think>",
+     "Hm" V3_CALLS V3_CALL "get" V3_SEP "{}" V3_END V3_CALL "get_time" V3_SEP "{}" V3_END V3_CALLS_END, 1},
+    {SUAN_ANSWER_KIMI, SUAN_TOOLS_AUTO, false, NULL,
+     "Hm<|tool_calls_section_begin|><|tool_call_begin|>functions.get:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_"
+     "end|>",
+     1},
+    {SUAN_ANSWER_LLAMA3, SUAN_TOOLS_AUTO, false, NULL, "{\"name\": \"get\", \"parameters\": {}}", 1},
+    {SUAN_ANSWER_LLAMA3, SUAN_TOOLS_AUTO, false, NULL, "{\"type\": \"function\", \"name\": \"get\", \"parameters\": {}}", 1},
+    {SUAN_ANSWER_LLAMA3, SUAN_TOOLS_AUTO, false, NULL, "Text { like", 1},
+    {SUAN_ANSWER_LLAMA3, SUAN_TOOLS_AUTO, false, NULL, "{\"nam\"", -1},
+    {SUAN_ANSWER_LLAMA3, SUAN_TOOLS_NONE, false, NULL, "{\"nam\": 1}", 1},
+    {SUAN_ANSWER_HARMONY, SUAN_TOOLS_AUTO, false, "<|start|>assistant",
+     "<|channel|>analysis<|message|>hm <tool><|end|><|start|>assistant<|channel|>commentary to=functions.get "
+     "<|constrain|>json<|message|>{}<|call|>",
+     1},
+    {SUAN_ANSWER_HARMONY, SUAN_TOOLS_AUTO, false, "<|start|>assistant", "<|channel|>final<|message|>42", 1},
+    {SUAN_ANSWER_HARMONY, SUAN_TOOLS_REQUIRED, false, "<|start|>assistant", "<|channel|>final", -1},
+    {SUAN_ANSWER_HARMONY, SUAN_TOOLS_NONE, false, "<|start|>assistant", "<|channel|>commentary to=", -1},
+    {SUAN_ANSWER_HARMONY, SUAN_TOOLS_REQUIRED, false, "<|start|>assistant<|channel|>commentary", " to=functions.get_time<|message|>{}", 1},
+    {SUAN_ANSWER_HARMONY, SUAN_TOOLS_AUTO, false, "<|start|>assistant<|channel|>final<|message|>", "Hi<|return|>", 1},
+};
+
+static void test_texts(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const text_case *t = &texts[i];
+        suan_chat_form f = {
+            t->syntax,   t->prompt, t->prompt ? strlen(t->prompt) : 0, tools_text, sizeof tools_text - 1, t->choice, "get_weather",
+            t->one_call, NULL};
+        suan_grammar *g = open_form(&f);
+        walker w;
+        assert_true(walker_open(&w, g));
+        int takes = walker_takes(&w, t->text, strlen(t->text));
+        if (takes != t->takes)
+            fail_msg("%s, case %zu: %d, expected %d: %s", suan_answer_syntax_name(t->syntax), i, takes, t->takes, t->text);
+        walker_close(&w);
+        suan_grammar_free(g);
+    }
+}
+
+/* ---- content ---- */
+
+static void test_content(void **state) {
+    (void)state;
+    static const struct {
+        suan_answer_syntax syntax;
+        bool has_tools;
+        const char *prompt, *text;
+        int takes;
+    } cases[] = {
+        {SUAN_ANSWER_PLAIN, false, NULL, "ab", 1},
+        {SUAN_ANSWER_PLAIN, false, NULL, "\nab", -1},
+        {SUAN_ANSWER_PLAIN, false, NULL, "c", -1},
+        {SUAN_ANSWER_PLAIN, false, "<think>\n", "why? </think>\n\nab", 1},
+        {SUAN_ANSWER_PLAIN, false, "<think>\n", "why?", 0},
+        {SUAN_ANSWER_PLAIN, false, "<think></think>\n", "ab", 1},
+        {SUAN_ANSWER_HERMES, true, NULL, "ab", 1},
+        {SUAN_ANSWER_HERMES, true, NULL, "ab" HERMES, -1},
+        {SUAN_ANSWER_HERMES, true, NULL, HERMES, 1},
+        {SUAN_ANSWER_LLAMA3, true, NULL, "ab", 1},
+        {SUAN_ANSWER_HARMONY, false, "<|start|>assistant",
+         "<|channel|>analysis<|message|>x<|end|><|start|>assistant<|channel|>final<|message|>ab", 1},
+        {SUAN_ANSWER_HARMONY, false, "<|start|>assistant", "<|channel|>final<|message|>c", -1},
+        {SUAN_ANSWER_HARMONY, false, "<|start|>assistant", "<|channel|>commentary<|message|>", -1},
+        {SUAN_ANSWER_HARMONY, true, "<|start|>assistant<|channel|>final<|message|>", "ab<|return|>", 1},
+    };
+    suan_error err;
+    suan_grammar *content, *g;
+    assert_int_equal(suan_grammar_from_regex(&content, "[ab]+", 5, &err), SUAN_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        suan_chat_form f = {.syntax = cases[i].syntax, .prompt = cases[i].prompt, .content = content};
+        f.n_prompt = f.prompt ? strlen(f.prompt) : 0;
+        if (cases[i].has_tools) f.tools = tools_text, f.n_tools = sizeof tools_text - 1;
+        g = open_form(&f);
+        walker w;
+        assert_true(walker_open(&w, g));
+        int takes = walker_takes(&w, cases[i].text, strlen(cases[i].text));
+        if (takes != cases[i].takes) fail_msg("case %zu: %d, expected %d: %s", i, takes, cases[i].takes, cases[i].text);
+        walker_close(&w);
+        suan_grammar_free(g);
+    }
+    suan_grammar_free(content);
+}
+
+/* ---- what is wrong ---- */
+
+static void test_bad(void **state) {
+    (void)state;
+#define TOOL(rest) "[{\"type\": \"function\", \"function\": {\"name\": \"f\", " rest "}}]"
+    static const struct {
+        suan_answer_syntax syntax;
+        suan_tool_choice choice;
+        const char *tools, *name;
+        suan_status status;
+        const char *word;
+    } cases[] = {
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, "{}", NULL, SUAN_EINVAL, "array"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, "[", NULL, SUAN_EINVAL, "tools"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, "[{}]", NULL, SUAN_EINVAL, "element 0"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, "[{\"name\": \"f\"}, {\"name\": \"f\"}]", NULL, SUAN_EINVAL, "two are called 'f'"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_REQUIRED, NULL, NULL, SUAN_EINVAL, "no tools"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_NAMED, TOOL("\"strict\": true"), "g", SUAN_EINVAL, "no tool 'g'"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_NAMED, TOOL("\"strict\": true"), NULL, SUAN_EINVAL, "no name"},
+        {SUAN_ANSWER_PLAIN, SUAN_TOOLS_REQUIRED, TOOL("\"strict\": true"), NULL, SUAN_EUNSUPPORTED, "no way"},
+        {SUAN_N_ANSWER_SYNTAXES, SUAN_TOOLS_AUTO, NULL, NULL, SUAN_EINVAL, "no syntax"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, TOOL("\"parameters\": {\"properties\": {\"a\": {\"type\": \"x\"}}}"), NULL, SUAN_EINVAL,
+         "tool f: parameters: #/properties/a/type"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, TOOL("\"strict\": true, \"parameters\": {\"type\": \"object\", \"not\": {}}"), NULL,
+         SUAN_EUNSUPPORTED, "tool f: parameters: #/not"},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO,
+         TOOL("\"parameters\": {\"type\": \"object\", \"not\": {}, \"properties\": {\"a\": {\"uniqueItems\": true, \"pattern\": "
+              "\"(?=a)\"}}}"),
+         NULL, SUAN_OK, ""},
+        {SUAN_ANSWER_HERMES, SUAN_TOOLS_AUTO, TOOL("\"parameters\": {\"type\": \"string\"}"), NULL, SUAN_EINVAL, "no object obeys"},
+        {SUAN_ANSWER_GLM, SUAN_TOOLS_AUTO, TOOL("\"parameters\": {\"type\": \"object\", \"properties\": {\"a b\": {}}}"), NULL,
+         SUAN_EUNSUPPORTED, "cannot write the parameter 'a b'"},
+        {SUAN_ANSWER_QWEN3_CODER, SUAN_TOOLS_AUTO, "[{\"name\": \"a>b\"}]", NULL, SUAN_EUNSUPPORTED, "cannot write the name 'a>b'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        suan_chat_form f = {.syntax = cases[i].syntax, .tools = cases[i].tools, .choice = cases[i].choice, .name = cases[i].name};
+        f.n_tools = f.tools ? strlen(f.tools) : 0;
+        suan_grammar *g;
+        suan_error err = {0};
+        suan_status status = suan_grammar_from_chat(&g, &f, &err);
+        if (status != cases[i].status || !strstr(err.message, cases[i].word) || (status != SUAN_OK && g))
+            fail_msg("case %zu: %s: %s", i, suan_status_name(status), err.message);
+        suan_grammar_free(g);
+    }
+}
+
+static void test_nothing_to_say(void **state) {
+    (void)state;
+    for (int k = 0; k < (int)SUAN_N_ANSWER_SYNTAXES; k++) {
+        suan_chat_form f = {.syntax = (suan_answer_syntax)k,
+                            .tools = k % 2 ? "[]" : NULL,
+                            .n_tools = k % 2 ? 2 : 0,
+                            .choice = k % 3 ? SUAN_TOOLS_AUTO : SUAN_TOOLS_NONE};
+        suan_error err;
+        suan_grammar *g = NULL;
+        assert_int_equal(suan_grammar_from_chat(&g, &f, &err), SUAN_OK);
+        assert_null(g);
+    }
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    for (int k = 1; k < (int)SUAN_N_ANSWER_SYNTAXES; k++) {
+        suan_chat_form f = {.syntax = (suan_answer_syntax)k, .tools = tools_text, .n_tools = sizeof tools_text - 1};
+        suan_status status = SUAN_ENOMEM;
+        for (uint64_t nth = 1; status != SUAN_OK; nth += 1 + nth / 8) {
+            suan_grammar *g;
+            suan_error err = {0};
+            suan__alloc_fail_at(nth);
+            status = suan_grammar_from_chat(&g, &f, &err);
+            suan__alloc_fail_at(0);
+            if (status != SUAN_OK && status != SUAN_ENOMEM)
+                fail_msg("%s, allocation %llu: %s", suan_answer_syntax_name(f.syntax), (unsigned long long)nth, err.message);
+            suan_grammar_free(g);
+        }
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),         cmocka_unit_test(test_texts),
+                                       cmocka_unit_test(test_content),        cmocka_unit_test(test_bad),
+                                       cmocka_unit_test(test_nothing_to_say), cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
