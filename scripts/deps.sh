@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [build] [test] [arm] [fuzz]: looks for what is needed and installs what is missing with apt-get, without a question.
+# deps.sh [build] [test] [arm] [clients] [fuzz]: looks for what is needed and installs what is missing with apt-get, without a question.
 # Exit status 1, with the names, when something is missing and cannot be installed.
 set -eu
 
@@ -42,6 +42,10 @@ for what in "$@"; do
         need qemu-user have qemu-aarch64
         need libjansson-dev:arm64 installed libjansson-dev:arm64
         need libcmocka-dev:arm64 installed libcmocka-dev:arm64
+        ;;
+    clients)
+        need python3-venv python3 -c 'import ensurepip'
+        need chromium have chromium
         ;;
     fuzz)
         need clang have clang

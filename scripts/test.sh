@@ -1,13 +1,15 @@
 #!/bin/sh
 # test.sh [stage...]: builds and tests every configuration; the last line says how many tests passed, failed and were skipped.
-#   gcc       release build of gcc, all tests
+#   gcc       release build of gcc, all tests but those of `clients` and `slow`
 #   clang     clang, every warning an error (nothing is run)
 #   sanitize  gcc with the address and undefined behaviour sanitizers, all tests
 #   arm       64-bit Arm under qemu, every warning of gcc an error: the tests of what may differ by processor, whole models' bits among them
+#   clients   the vendors' clients from PyPI and a browser against the release build; skipped where they cannot be had
+#   slow      not by default: other programs from PyPI that take long (an evaluation harness, requests made from the description)
 # Logs lie in the build folders. Exit status 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-[ $# -gt 0 ] || set -- gcc clang sanitize arm
+[ $# -gt 0 ] || set -- gcc clang sanitize arm clients
 passed=0 failed=0 skipped=0
 
 say() { printf '%s\n' "$*"; }
@@ -63,7 +65,7 @@ for stage in "$@"; do
     case $stage in
     gcc)
         sh scripts/deps.sh build test || exit 1
-        build build -Dtests=true && check build
+        build build -Dtests=true && check build --no-suite clients --no-suite slow
         ;;
     clang)
         sh scripts/deps.sh build test || exit 1
@@ -74,7 +76,7 @@ for stage in "$@"; do
         ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         export ASAN_OPTIONS UBSAN_OPTIONS
         build build-sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static &&
-            check build-sanitize -t 5 --no-suite house --no-suite numbers
+            check build-sanitize -t 5 --no-suite house --no-suite numbers --no-suite clients --no-suite slow
         unset ASAN_OPTIONS UBSAN_OPTIONS
         ;;
     arm)
@@ -85,8 +87,13 @@ for stage in "$@"; do
             skipped=$((skipped + 1))
         fi
         ;;
+    clients | slow)
+        sh scripts/deps.sh build test
+        sh scripts/deps.sh clients || say "  packages for clients cannot be installed: what needs them is skipped"
+        build build -Dtests=true && check build --suite "$stage" $([ "$stage" = slow ] || echo --no-suite slow)
+        ;;
     *)
-        say "test.sh: unknown stage \"$stage\"; there are gcc, clang, sanitize, arm"
+        say "test.sh: unknown stage \"$stage\"; there are gcc, clang, sanitize, arm, clients, slow"
         exit 2
         ;;
     esac
