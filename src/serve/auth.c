@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -79,12 +80,20 @@ static suan_status read_line(const char *file, size_t i_line, const char *s, siz
     return SUAN_OK;
 }
 
+/* A service manager's credentials may show the group's bit: it is the mask of a list that names this user only. */
+static bool is_credential(const char *file) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    size_t n = directory ? strlen(directory) : 0;
+    return n > 1 && strncmp(file, directory, n) == 0 && file[n] == '/' && !strchr(file + n + 1, '/');
+}
+
 static suan_status check_mode(const char *file, int fd, suan_error *err) {
     struct stat st;
+    mode_t others = is_credential(file) ? 037 : 077;
     SUAN_CHECK(fstat(fd, &st) == 0, SUAN_EIO, "%s: %s", file, strerror(errno));
     SUAN_CHECK(S_ISREG(st.st_mode), SUAN_EFORMAT, "%s: not a regular file", file);
     SUAN_CHECK(st.st_uid == geteuid() || st.st_uid == 0, SUAN_EINVAL, "%s: the keys file belongs to another user", file);
-    SUAN_CHECK((st.st_mode & 077) == 0, SUAN_EINVAL, "%s: others may read or change the keys file (mode %03o): chmod 600 it", file,
+    SUAN_CHECK((st.st_mode & others) == 0, SUAN_EINVAL, "%s: others may read or change the keys file (mode %03o): chmod 600 it", file,
                (unsigned)(st.st_mode & 0777));
     return SUAN_OK;
 }

@@ -1,0 +1,303 @@
+"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O3, O6 to O9, H-09, and what a service manager and an operator see."""
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from raw import SUAN, Server, complete, exchange, main, parse, read_all, request, wait_until
+
+CHAT = {"model": "seed", "messages": [{"role": "user", "content": "Tell me a story."}], "temperature": 0}
+
+
+class Program(Server):
+    """suan serve with options, as a Server to ask."""
+
+    def __init__(self, *options, env=None, wait=True, port=None, **popen):
+        self.dir = tempfile.TemporaryDirectory()
+        self.state = os.path.join(self.dir.name, "state")
+        os.mkdir(self.state, 0o700)
+        self.log = os.path.join(self.dir.name, "log")
+        self.env = dict(os.environ, STATE_DIRECTORY=self.state, **(env or {}))
+        self.env.pop("SUAN_API_KEY", None) if not (env and "SUAN_API_KEY" in env) else None
+        self.out = open(os.path.join(self.dir.name, "out"), "w+")
+        self.port = port or free_port()
+        if port is None:
+            options = ("--port", str(self.port)) + options
+        self.child = subprocess.Popen([SUAN, "serve", "--log-file", self.log, *options], stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out, env=self.env, **popen)
+        if wait and not wait_until(self.is_ready, 30):
+            raise RuntimeError("not ready: " + self.text())
+
+    def is_ready(self):
+        try:
+            return self.child.poll() is None and self.ask("GET", "/ready", timeout=1)[0].status == 200
+        except (OSError, ValueError, IndexError):
+            return False
+
+    def text(self):
+        with open(self.out.name) as f:
+            return f.read()
+
+    def stop(self, which=signal.SIGTERM, seconds=20):
+        self.child.send_signal(which)
+        return self.child.wait(seconds)
+
+    def close(self):
+        if self.child.poll() is None:
+            self.stop()
+        self.out.close()
+        self.dir.cleanup()
+
+    def chat(self, headers=(), **more):
+        return self.ask("POST", "/v1/chat/completions", dict(CHAT, **more), headers, timeout=60)[0]
+
+    def live(self, headers=()):
+        return json.loads(self.ask("GET", "/live", None, headers)[0].body)["requests"]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answers():
+    """it answers, whole and as a stream with the same text; the log and the metrics have the tokens"""
+    with Program() as p:
+        reply = p.chat(max_tokens=20)
+        assert reply.status == 200, reply.body
+        got = json.loads(reply.body)
+        text = got["choices"][0]["message"]["content"]
+        stream = p.chat(max_tokens=20, stream=True).body.decode()
+        parts = [json.loads(e[6:]) for e in stream.split("\n\n") if e.startswith("data: {")]
+        assert "".join(c["choices"][0]["delta"].get("content") or "" for c in parts if c["choices"]) == text
+        assert stream.endswith("data: [DONE]\n\n")
+        assert wait_until(lambda: len([l for l in p.log_lines() if b"completion_tokens" in l]) == 2)
+        row = json.loads([l for l in p.log_lines() if b"completion_tokens" in l][0])
+        assert row["completion_tokens"] == got["usage"]["completion_tokens"] and row["route"] == "/v1/chat/completions", row
+        metrics = p.ask("GET", "/metrics")[0].body.decode()
+        assert "suan_completion_tokens_total %d" % (2 * got["usage"]["completion_tokens"]) in metrics
+        assert "suan_time_to_first_token_seconds_count 2" in metrics
+        for name in ("suan_queue_depth", "suan_active_requests", 'suan_cache_pages{state="free"}', "suan_time_per_output_token_seconds_bucket", "process_start_time_seconds"):
+            assert name in metrics, name
+        live = json.loads(p.ask("GET", "/live")[0].body)
+        assert live["context"] == 512 and live["memory"]["weights_bytes"] > 1e6 and len(live["experts"]["use"]) == live["experts"]["n_layer"]
+        assert sum(map(sum, live["experts"]["use"])) > 0
+        page = p.ask("GET", "/")[0]
+        assert page.status == 200 and "script-src" in page.header("Content-Security-Policy") and p.ask("GET", "/", None, [("If-None-Match", page.header("ETag"))])[0].status == 304
+
+
+def o03_leave():
+    """O3: a client that leaves in the queue, in the prompt or in the answer frees its place at once"""
+    with Program("--parallel", "2") as p:
+        for stream in (False, True):
+            long = request("POST", "/v1/chat/completions", dict(CHAT, stream=stream, messages=[{"role": "user", "content": "a b c d " * 50}]))
+            sockets = [p.connect() for _ in range(6)]
+            for s in sockets:
+                s.sendall(long)
+            time.sleep(0.05)
+            start = time.monotonic()
+            for s in sockets:
+                s.close()
+            assert wait_until(lambda: p.live() == {"active": 0, "queued": 0}), p.live()
+            assert time.monotonic() - start < (5 if "SANITIZED" in os.environ else 1)
+
+
+def a01_bind():
+    """A1: loopback by default; beyond it not without a key; on a terminal one is made, shown once, and works"""
+    with Program() as p:
+        ports = []
+        for name in ("tcp", "tcp6"):
+            with open("/proc/%d/net/%s" % (p.child.pid, name)) as f:
+                ports += [l.split()[1] for l in f.readlines()[1:] if l.split()[3] == "0A" and l.split()[1].endswith(":%04X" % p.port)]
+        assert ports == ["0100007F:%04X" % p.port], ports
+    with tempfile.TemporaryDirectory() as d:
+        env = dict(os.environ, STATE_DIRECTORY=d)
+        env.pop("SUAN_API_KEY", None)
+        r = subprocess.run([SUAN, "serve", "--host", "0.0.0.0", "--port", "0"], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+        assert r.returncode == 1 and "suan key add" in r.stderr, r
+        assert not os.path.exists(os.path.join(d, "keys"))
+        r = subprocess.run([SUAN, "serve", "--host", "0.0.0.0", "--port", "0", "--keys", "none"], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+        assert r.returncode == 1, r
+        port, (pid, fd) = free_port(), pty.fork()
+        if pid == 0:
+            os.execve(SUAN, [SUAN, "serve", "--host", "0.0.0.0", "--port", str(port), "--log-file", os.path.join(d, "log")], env)
+        seen = b""
+        until = time.monotonic() + 30
+        while b"/v1/chat" not in seen and time.monotonic() < until:
+            if select.select([fd], [], [], 0.2)[0]:
+                seen += os.read(fd, 10000)
+        key = re.search(rb"sk-suan-[0-9A-Za-z]{40}", seen)
+        assert key, seen
+        key = key.group().decode()
+        with open(os.path.join(d, "keys")) as f:
+            assert hashlib.sha256(key.encode()).hexdigest() in f.read()
+        assert os.stat(os.path.join(d, "keys")).st_mode & 0o777 == 0o600
+
+        class Here:
+            def connect(self, timeout):
+                return socket.create_connection(("127.0.0.1", port), timeout)
+        for headers, status in (([], 401), ([("Authorization", "Bearer " + key)], 200), ([("x-api-key", "sk-suan-" + "0" * 40)], 401)):
+            assert exchange(Here(), request("GET", "/v1/models", None, headers))[0].status == status, headers
+        os.kill(pid, signal.SIGTERM)
+        while select.select([fd], [], [], 10)[0]:
+            try:
+                if not os.read(fd, 10000):
+                    break
+            except OSError:
+                break
+        assert os.waitpid(pid, 0)[1] == 0
+        os.close(fd)
+
+
+def l01_secrets():
+    """L-01, A5, A10: a key is in no output, log, metrics, error, argv or environment, and the process cannot be dumped"""
+    key, prompt = "sk-secret-0123456789-abcdefghij", "prompt-nobody-may-see"
+    with Program(env={"SUAN_API_KEY": key}) as p:
+        assert p.chat([("Authorization", "Bearer " + key)], max_tokens=2, messages=[{"role": "user", "content": prompt}]).status == 200
+        bodies = [p.chat().body, p.chat([("Authorization", "Bearer " + key[:-1])]).body, p.chat([("x-api-key", key)], model=key).body,
+                  p.ask("GET", "/metrics", None, [("x-api-key", key)])[0].body]
+        time.sleep(0.2)
+        with open("/proc/%d/cmdline" % p.child.pid, "rb") as f:
+            bodies.append(f.read())
+        try:
+            with open("/proc/%d/environ" % p.child.pid, "rb") as f:
+                bodies.append(f.read())
+        except PermissionError:
+            pass
+        where = p.text().encode() + b"\n".join(p.log_lines())
+        assert key.encode() not in where and prompt.encode() not in where
+        for body in (bodies[0], bodies[1], *bodies[3:]):
+            assert key.encode() not in body, body[:500]
+        # not dumpable: what is in /proc belongs to root then
+        if os.getuid() != 0:
+            assert not os.access("/proc/%d/mem" % p.child.pid, os.R_OK)
+        else:
+            assert os.stat("/proc/%d/mem" % p.child.pid).st_uid == 0
+    with Program("--log-prompts") as p:
+        p.chat(max_tokens=2, messages=[{"role": "user", "content": prompt}])
+        assert wait_until(lambda: prompt.encode() in b"\n".join(p.log_lines()))
+
+
+def reload_keys():
+    """suan key makes, lists and removes keys; SIGHUP reads them anew; a torn file changes nothing"""
+    with tempfile.TemporaryDirectory() as d:
+        file = os.path.join(d, "keys")
+
+        def key(*words):
+            return subprocess.run([SUAN, "key", *words, "--keys", file], capture_output=True, text=True, timeout=20)
+        first = key("add", "first").stdout.strip()
+        assert re.fullmatch(r"sk-suan-[0-9A-Za-z]{40}", first) and key("add", "first").returncode == 1 and key("add", "a b").returncode == 1
+        with Program("--keys", file, wait=False) as p:
+            auth = [("Authorization", "Bearer " + first)]
+            assert wait_until(lambda: p.is_ready(), 30) and p.ask("GET", "/v1/models", None, auth)[0].status == 200
+            second = key("add", "second").stdout.strip()
+            assert key("list").stdout == "first\nsecond\n" and key("remove", "first").returncode == 0 and key("remove", "first").returncode == 1
+            p.child.send_signal(signal.SIGHUP)
+            assert wait_until(lambda: p.ask("GET", "/v1/models", None, auth)[0].status == 401)
+            assert p.ask("GET", "/v1/models", None, [("x-api-key", second)])[0].status == 200
+            with open(file, "a") as f:
+                f.write("torn:12\n")
+            p.child.send_signal(signal.SIGHUP)
+            time.sleep(0.3)
+            assert p.ask("GET", "/v1/models", None, [("x-api-key", second)])[0].status == 200
+
+
+def o08_stop():
+    """O7, O8: SIGTERM: streams end well-formed, at the latest after the timeout, exit 0; a second one ends it at once"""
+    for timeout, whole in (("20", True), ("0", False)):
+        with Program("--stop-timeout", timeout) as p:
+            s = p.connect()
+            s.sendall(request("POST", "/v1/chat/completions", dict(CHAT, stream=True)))
+            s.recv(10)
+            assert p.stop() == 0, p.text()
+            data, _ = read_all(s, 5)
+            body = parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data.partition(b"\r\n\r\n")[2])[0].body.decode()
+            assert body.endswith("\n\n"), body[-200:]
+            for event in body.split("\n\n"):
+                assert event in ("", "data: [DONE]") or event.startswith(":") or json.loads(event[6:]), event
+            s.close()
+    with Program("--stop-timeout", "60") as p:
+        sockets = [p.connect() for _ in range(32)]
+        for s in sockets:
+            s.sendall(request("POST", "/v1/chat/completions", dict(CHAT, stream=True, n=4)))
+        sockets[0].recv(10)
+        p.child.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        p.child.send_signal(signal.SIGTERM)
+        assert p.child.wait(10) in (0, 143)
+        for s in sockets:
+            s.close()
+
+
+def o09_loading():
+    """O9, systemd: sockets of the service manager; while the model loads /health is 200, the rest 503; READY and STOPPING are told"""
+    with tempfile.TemporaryDirectory() as d:
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        told.bind(os.path.join(d, "notify"))
+        told.settimeout(20)
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        port = listening.getsockname()[1]
+        # a request that is there before the server is: its answer is 503 while the model loads, or an answer
+        early = socket.create_connection(("127.0.0.1", port))
+        early.sendall(request("GET", "/ready"))
+        script = 'exec 3<&%d; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --log-file "$1"' % listening.fileno()
+        env = dict(os.environ, NOTIFY_SOCKET=os.path.join(d, "notify"), STATE_DIRECTORY=d)
+        child = subprocess.Popen(["sh", "-c", script, SUAN, os.path.join(d, "log")], env=env, pass_fds=[listening.fileno()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        data, _ = read_all(early, 20, complete)
+        assert parse(data)[0].status in (200, 503)
+        assert told.recv(1000) == b"READY=1"
+
+        class Here:
+            def connect(self, timeout):
+                return socket.create_connection(("127.0.0.1", port), timeout)
+        assert exchange(Here(), request("GET", "/ready"))[0].status == 200
+        child.send_signal(signal.SIGTERM)
+        assert told.recv(1000) == b"STOPPING=1"
+        assert child.wait(20) == 0
+        listening.close()
+        told.close()
+        early.close()
+
+
+def h09_errors():
+    """H-09, A9: errors of every kind name no address of memory and no path"""
+    leak = re.compile(rb"0x[0-9a-fA-F]{6,}|/(?:home|root|work|tmp|usr|var|proc|etc|nix)/")
+    with Program() as p:
+        for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens", "/api/chat", "/api/generate",
+                     "/api/show", "/v1beta/models/seed:generateContent", "/v1beta/models/seed:nothing", "/v1/nothing"):
+            for body in ({}, {"model": "../../passwd"}, {"model": "/passwd", "messages": 3}, b"{", b"[1]", {"model": "seed", "messages": [{"role": "x"}]}, {"nothing": 1},
+                         {"model": "seed", "input": {}, "prompt": {}, "contents": [], "messages": []}, {"model": "seed", "max_tokens": -1, "messages": [{"role": "user", "content": "x"}]}):
+                replies = p.ask("POST", path, body)
+                assert len(replies) == 1 and 400 <= replies[0].status < 500, (path, body, replies[0].status, replies[0].body)
+                assert not leak.search(replies[0].body), replies[0].body
+                json.loads(replies[0].body)
+
+
+def killed():
+    """kill -9 while answers are written: the ledger is whole, and the next server goes on with it"""
+    with Program() as p:
+        assert p.chat(max_tokens=3).status == 200
+        time.sleep(0.3)
+        sockets = [p.connect() for _ in range(8)]
+        for s in sockets:
+            s.sendall(request("POST", "/v1/chat/completions", dict(CHAT, stream=True)))
+        sockets[0].recv(10)
+        p.child.kill()
+        p.child.wait()
+        r = subprocess.run([SUAN, "usage", "--json", "--ledger", os.path.join(p.state, "ledger.db")], capture_output=True, text=True, env=p.env, timeout=20)
+        assert r.returncode == 0 and json.loads(r.stdout)["usage"][0]["requests"] >= 1, r
+        for s in sockets:
+            s.close()
+
+
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, o08_stop, o09_loading, h09_errors, killed])
