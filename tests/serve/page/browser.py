@@ -214,6 +214,11 @@ class Page:
         self.key("Escape")
 
     def shot(self, name):
+        """A picture, for which the window itself must not have scrolled: only the page's parts do."""
+        if name and not name.startswith("failed-"):
+            at = self.js("[scrollX, scrollY, document.body.scrollTop, document.body.scrollLeft]")
+            if any(at):
+                raise PageError(f"{name}: the window has scrolled by {at}")
         data = self.send("Page.captureScreenshot", {"format": "png"})["data"]
         with open(os.path.join(self.shots, name + ".png"), "wb") as f:
             f.write(base64.b64decode(data))

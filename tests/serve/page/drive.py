@@ -7,6 +7,7 @@ import traceback
 
 import browser
 import mock_server
+import program
 import steps
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -15,6 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 def arguments():
     p = argparse.ArgumentParser()
     p.add_argument("--base", help="address of a running server; without it, one with scripted answers")
+    p.add_argument("--program", help="suan; it is started with the model that ships with it, on a port that is free")
     p.add_argument("--key", help="API key of that server")
     p.add_argument("--out", default="page-shots", help="folder for the screenshots")
     p.add_argument("--page", default=str(HERE.parents[2] / "src" / "serve" / "page"), help="folder of the page's files")
@@ -29,6 +31,9 @@ def main():
         print("1..0 # SKIP all of the page: there is no Chromium (set SUAN_CHROMIUM)")
         return 0
     os.makedirs(args.out, exist_ok=True)
+    server = None
+    if args.program:
+        server, args.base = program.start(args.program, os.path.join(args.out, "server.log"))
     mock = None if args.base else mock_server.Mock(args.page)
     base = args.base.rstrip("/") + "/" if args.base else mock.url
     chosen = [f for f in (steps.REAL if args.base else steps.ALL) if not args.only or any(part in f.__name__ for part in args.only.split(","))]
@@ -56,6 +61,9 @@ def main():
             sys.stdout.flush()
     finally:
         chromium.close()
+        if server:
+            server.terminate()
+            server.wait(20)
     return 1 if failed else 0
 
 

@@ -251,8 +251,8 @@ def answers_again_with_a_model(d):
     d.panel(False)
     texts = []
     for _ in range(2):
+        page.js(LAST + ".dataset.old = ''")
         page.click(".answer [aria-label='Answer again']")
-        page.wait("document.querySelector('#stop').hidden === false || " + DONE)
-        page.wait(DONE, 60)
+        page.wait(f"{LAST} && !('old' in {LAST}.dataset) && {DONE}", 60)
         texts.append(page.js(LAST + ".querySelector('.md:not(.thoughts)').innerText"))
     same(texts[1], texts[0], "the same seed")

@@ -82,20 +82,15 @@ def tells_of_errors(d):
 
 
 def tells_a_servers_errors(d):
-    """a real server's refusal is shown in its own words"""
+    """a real server's refusal is shown in its own words, with what to do"""
     page = d.page
     d.new()
     d.expected_errors += ["status of 400"]
-    d.panel()
-    page.js("(() => { const e = document.querySelector('#set-max_tokens'); e.value = '9999999'; e.dispatchEvent(new Event('input')); })()")
-    d.panel(False)
-    d.say("hello", timeout=60)
-    failure = page.js(f"{LAST}.querySelector('.failure')?.innerText")
-    d.panel()
-    page.click("#reset")
-    page.fill("#set-max_tokens", "24")
-    d.panel(False)
-    assert failure and "token" in failure, f"failure: {failure!r}"
+    d.say("more than fits. " * 20000, timeout=60)
+    for part in ("longer than the model’s context", "token", "Begin a new conversation", "Try again"):
+        holds(d.last(), part)
+    page.shot("real-error")
+    d.new()
 
 
 def runs_no_script_of_a_model(d):

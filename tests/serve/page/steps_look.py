@@ -31,6 +31,7 @@ def shows_server(d):
 def shows_experts(d):
     """a map of layers and experts, a layer in words, two periods; nothing for dense models"""
     page = d.page
+    d.panel()
     page.wait("!document.querySelector('#experts').hidden")
     same(page.js("[document.querySelector('#heat').width, document.querySelector('#heat').height]"), [64, 26], "size of the map")
     colours = page.js("new Set(new Uint32Array(document.querySelector('#heat').getContext('2d').getImageData(0, 0, 64, 26).data.buffer)).size")
