@@ -81,6 +81,7 @@ uint32_t suan__pages_take(suan__pages *p) {
     uint32_t page = p->free;
     p->free = p->pages[page].older;
     p->n_free--;
+    if (p->is_poisoned) memset(suan__pages_at(p, page), 0xff, p->page_bytes);
     p->pages[page] = (suan__page){.refs = 1,
                                   .parent = SUAN__NO_PAGE,
                                   .first = SUAN__NO_PAGE,

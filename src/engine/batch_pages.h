@@ -36,6 +36,7 @@ typedef struct suan__pages {
     suan__page *pages;
     int32_t *ids; /* [n][256] */
     uint32_t free, oldest, newest;
+    bool is_poisoned; /* pages that are taken are filled with what is no number: tests see that nothing is read before it was written */
 } suan__pages;
 
 suan_status suan__pages_create(suan__pages *p, uint32_t n, size_t page_bytes, suan_error *err);

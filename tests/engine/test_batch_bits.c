@@ -2,7 +2,7 @@
 #include "../oracle/rows.h"
 #include "base/memory.h"
 #include "batch.h"
-#include "engine/engine.h"
+#include "engine/batch_internal.h"
 
 #ifdef SANITIZED
 #define REQUESTS 14
@@ -139,6 +139,7 @@ static void run(const plan *p, suan_batch_stats *stats) {
     uint64_t state = p->seed;
     suan_model *model = seed_open_path(seed_path(""), p->n_threads);
     suan_batch *batch = batch_open(model, &p->options);
+    batch->pages.is_poisoned = true;
     client *c[REQUESTS];
     for (int i = 0; i < PREFIXES; i++) random_ids(&state, prefixes[i], PREFIX);
     for (int i = 1; i < PREFIXES; i++) memcpy(prefixes[i], prefixes[0], (size_t)i * 130 * sizeof(int32_t)); /* alike for a while */

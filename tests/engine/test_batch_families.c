@@ -43,6 +43,7 @@ static client *random_client(uint64_t *state, uint32_t n_vocab, const suan_batch
 static void run(const char *path, suan_batch_options o, uint64_t seed) {
     suan_model *model = seed_open_path(path, 2);
     suan_batch *batch = batch_open(model, &o);
+    batch->pages.is_poisoned = true;
     client *c[REQUESTS];
     uint64_t state = 77 + seed * 0x9e3779b97f4a7c15u;
     for (int i = 0; i < REQUESTS; i++) {
