@@ -255,7 +255,7 @@ bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem)
     suan_error err = {0};
     params.ids = a->ids;
     params.n_ids = a->n_ids;
-    params.stop = NULL, params.n_stop = 0; /* they are found in what is visible */
+    if (!ask->plain) params.stop = NULL, params.n_stop = 0; /* they are found in what is visible, see ask_text.h; all of a plain text is */
     params.grammar = a->grammar;
     params.keep_control = !ask->plain; /* marks of reasoning and calls are control tokens in some vocabularies */
     params.owner = suan__exchange_owner(x);

@@ -87,7 +87,7 @@ static void flush_text(suan__ask_choice *c, suan__ask_text *text, suan__ask_even
 
 static void end_choice(suan__ask_choice *c, suan__ask_finish finish, const char *stop) {
     if (c->is_over) return;
-    size_t n_tokens = stop ? tokens_before(&c->tokens, c->text.n_cut) : c->tokens.n;
+    size_t n_tokens = stop ? tokens_before(&c->tokens, strlen(stop)) : c->tokens.n;
     if (n_tokens > 0) hand_on(c, &(suan__ask_event){.kind = SUAN__ASK_TEXT, .text = ""}, n_tokens);
     drop_tokens(&c->tokens, c->tokens.n);
     if (c->is_reasoning) c->n_reasoning += c->n_undecided;
@@ -126,18 +126,37 @@ static void make_call_id(const suan__ask_choice *c, char id[32]) {
     id[29] = 0;
 }
 
+/* A copy in which all is UTF-8: names and ids are bytes of a model. */
+static bool clean_copy(suan__buf *copy, const char *s, size_t n) {
+    suan__ask_text text;
+    bool is_good = suan__ask_text_init(&text, NULL) && suan__ask_text_feed(&text, s, n) && suan__ask_text_flush(&text) &&
+                   suan__buf_append(copy, text.buf.data ? text.buf.data : "", text.buf.n);
+    suan__ask_text_fini(&text);
+    return is_good;
+}
+
 static void on_call(suan__ask_choice *c, const suan_answer_part *part) {
-    char id[32];
+    char own[32];
+    suan__buf name = {0}, id = {0}, arguments = {0};
     flush_text(c, &c->reasoning, SUAN__ASK_REASONING);
     flush_text(c, &c->text, SUAN__ASK_TEXT);
-    make_call_id(c, id);
-    suan__ask_event event = {.kind = SUAN__ASK_CALL,
-                             .name = part->name,
-                             .arguments = part->text,
-                             .n_arguments = part->n,
-                             .id = part->id && *part->id ? part->id : id,
-                             .index = c->n_calls++};
-    hand_on(c, &event, 0);
+    make_call_id(c, own);
+    const char *given = part->id && *part->id ? part->id : own;
+    if (clean_copy(&name, part->name, strlen(part->name)) && clean_copy(&id, given, strlen(given)) &&
+        clean_copy(&arguments, part->text, part->n)) {
+        suan__ask_event event = {.kind = SUAN__ASK_CALL,
+                                 .name = name.data,
+                                 .arguments = arguments.data,
+                                 .n_arguments = arguments.n,
+                                 .id = id.data,
+                                 .index = c->n_calls++};
+        hand_on(c, &event, 0);
+    } else {
+        fail_memory(c->a);
+    }
+    suan__buf_fini(&name);
+    suan__buf_fini(&id);
+    suan__buf_fini(&arguments);
 }
 
 static int on_part(void *ctx, const suan_answer_part *part) {
@@ -297,7 +316,7 @@ static bool init_choice(suan__ask_state *a, uint32_t i, suan__problem *problem) 
 bool suan__ask_choices_init(suan__ask_state *a, suan__problem *problem) {
     if (a->ask.params.only_prompt || a->ask.params.pooling != SUAN_POOLING_NONE) return true;
     a->choices = suan__calloc(a->ask.params.n_choices, sizeof *a->choices);
-    if (!a->choices || !suan__stops_init(&a->stops, a->ask.params.stop, a->ask.params.n_stop))
+    if (!a->choices || !suan__stops_init(&a->stops, a->ask.params.stop, a->ask.plain ? 0 : a->ask.params.n_stop))
         return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "", "Out of memory.");
     a->n_choices = a->ask.params.n_choices;
     for (uint32_t i = 0; i < a->n_choices; i++)

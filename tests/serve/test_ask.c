@@ -27,7 +27,7 @@ bool suan__ledger_add(suan__ledger *ledger, const suan__ledger_row *row) {
 
 /* ---- what an ask says ---- */
 
-#define MAX_EVENTS 4096
+#define MAX_EVENTS 1024
 
 typedef struct heard {
     suan__ask_event_kind kinds[MAX_EVENTS];
@@ -198,6 +198,32 @@ static void test_ask_one_finish_for_each_choice(void **state) {
     heard_fini(&h);
 }
 
+static void ask_plain_three(suan__ask *ask, const void *arg) {
+    ask_for_three(ask, arg);
+    json_decref(ask->messages);
+    ask->messages = NULL;
+    ask->text = "Once upon a time";
+    ask->n_text = strlen(ask->text);
+    ask->plain = true;
+    ask->params.want_logprobs = true;
+}
+
+static void test_ask_plain_choices_stop_one_by_one(void **state) {
+    static const char *const stops[] = {"e"};
+    heard all = {0}, h = {0};
+    run(&all, ask_plain_three, NULL);
+    run(&h, ask_plain_three, stops);
+    for (int i = 0; i < 3; i++) {
+        const char *e = strchr(text_of(&all.text[i]), 'e');
+        assert_int_equal(h.finish[i], e ? SUAN__ASK_STOP_STRING : all.finish[i]);
+        assert_int_equal(h.text[i].n, e ? (size_t)(e - all.text[i].data) : all.text[i].n);
+        assert_int_equal(strncmp(text_of(&h.token_text[i]), text_of(&h.text[i]), h.text[i].n), 0);
+    }
+    assert_true(h.usage.n_completion < all.usage.n_completion);
+    heard_fini(&all);
+    heard_fini(&h);
+}
+
 static void ask_plain(suan__ask *ask, const void *arg) {
     ask->text = "Once upon a time";
     ask->n_text = strlen(ask->text);
@@ -299,6 +325,45 @@ static void test_ask_slow_reader_pauses_and_goes_on(void **state) {
     assert_string_equal(text_of(&h.text[0]), text_of(&all.text[0]));
     heard_fini(&all);
     heard_fini(&h);
+}
+
+#define MANY 400
+
+static void ask_a_little(suan__ask *ask, const void *arg) {
+    ask_fox(ask, NULL);
+    ask->params.ignore_eos = true;
+    ask->params.max_tokens = 4;
+}
+
+/* More than the queue holds: what is too much is told when to come again, the rest is answered. */
+static void test_ask_full_queue_says_when_to_come_again(void **state) {
+    heard *h = suan__calloc(MANY, sizeof *h);
+    suan__exchange *x[MANY];
+    bool is_taken[MANY];
+    int n_refused = 0;
+    for (int i = 0; i < MANY; i++) {
+        suan__problem problem = {0};
+        x[i] = mock_new(&server, NULL, "{}");
+        suan__ask *ask = suan__ask_new(x[i], on_event, &h[i], NULL);
+        ask_a_little(ask, NULL);
+        is_taken[i] = suan__ask_start(x[i], ask, &problem);
+        if (is_taken[i]) continue;
+        n_refused++;
+        assert_int_equal(problem.kind, SUAN__PROBLEM_BUSY);
+        assert_true(problem.retry_after >= 1 && problem.retry_after <= 100);
+    }
+    for (int i = 0; i < MANY; i++) {
+        if (is_taken[i]) {
+            assert_true(mock_wait(x[i]));
+            assert_int_equal(h[i].problem.kind, SUAN__PROBLEM_NONE);
+            assert_int_equal(h[i].usage.n_completion, 4);
+        }
+        suan__exchange_free(x[i]);
+    }
+    wait_for_none();
+    for (int i = 0; i < MANY; i++) heard_fini(&h[i]);
+    suan__free(h);
+    print_message("%d of %d refused\n", n_refused, MANY);
 }
 
 /* ---- problems ---- */
@@ -533,11 +598,13 @@ int main(void) {
         cmocka_unit_test(test_ask_events_come_in_order),
         cmocka_unit_test(test_ask_stop_string_cuts_the_visible_text),
         cmocka_unit_test(test_ask_one_finish_for_each_choice),
+        cmocka_unit_test(test_ask_plain_choices_stop_one_by_one),
         cmocka_unit_test(test_ask_logprobs_spell_the_text),
         cmocka_unit_test(test_ask_prefill_goes_on),
         cmocka_unit_test(test_ask_embedding),
         cmocka_unit_test(test_ask_client_gone_ends_it),
         cmocka_unit_test(test_ask_slow_reader_pauses_and_goes_on),
+        cmocka_unit_test(test_ask_full_queue_says_when_to_come_again),
         cmocka_unit_test(test_ask_problems_are_named),
         cmocka_unit_test(test_ask_text_makes_characters_whole),
         cmocka_unit_test(test_ask_text_stops_do_not_depend_on_cuts),
