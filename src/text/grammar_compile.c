@@ -34,10 +34,10 @@ static const suan__node *parts_of(const suan__ir *ir, suan__node i, uint32_t *n)
     case NODE_SEQ:
     case NODE_ALT:
         *n = node->b;
-        return ir->part + node->a;
+        return node->b > 0 ? ir->part + node->a : NULL;
     case NODE_UNTIL:
         *n = node->c;
-        return ir->part + node->b;
+        return node->c > 0 ? ir->part + node->b : NULL;
     case NODE_REPEAT:
         *n = 1;
         return &node->a;
@@ -214,11 +214,11 @@ static uint32_t pc_of(suan__node i) {
 
 /* A literal from place `at` on; the bytes behind the first get new places. */
 static bool put_bytes(compiler *c, uint32_t at, const suan__ir_node *node, uint32_t next) {
-    const char *s = c->ir->bytes + node->a;
     if (node->b == 0) {
         c->p->inst[at] = (suan__inst){.op = I_JUMP, .x = next};
         return true;
     }
+    const char *s = c->ir->bytes + node->a;
     uint32_t more = new_insts(c, node->b - 1);
     if (more == UINT32_MAX) return false;
     for (uint32_t i = 0; i < node->b; i++) {
@@ -277,9 +277,10 @@ static uint32_t place(compiler *c, suan__node part, uint32_t next) {
 }
 
 static bool emit_list(compiler *c, suan__node i, const suan__ir_node *node, uint32_t next) {
-    const suan__node *part = c->ir->part + node->a;
+    uint32_t n;
+    const suan__node *part = parts_of(c->ir, i, &n);
     if (node->op == NODE_SEQ) {
-        for (uint32_t k = node->b; k-- > 0;) {
+        for (uint32_t k = n; k-- > 0;) {
             next = place(c, part[k], next);
             if (next == UINT32_MAX) return false;
         }

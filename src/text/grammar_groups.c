@@ -23,17 +23,21 @@ suan__node *suan__groups_last(suan__groups *g) {
     return g->n_item > g->group[g->depth - 1].first_item ? &g->item[g->n_item - 1] : NULL;
 }
 
-void suan__groups_alternative(suan__groups *g) {
-    uint32_t first = g->group[g->depth - 1].first_item;
-    suan__node node = suan__node_seq(g->b, g->item + first, g->n_item - first);
+suan__node suan__groups_sequence(suan__groups *g) {
+    uint32_t first = g->group[g->depth - 1].first_item, n = g->n_item - first;
     g->n_item = first;
+    return suan__node_seq(g->b, n > 0 ? g->item + first : NULL, n);
+}
+
+void suan__groups_alternative(suan__groups *g) {
+    suan__node node = suan__groups_sequence(g);
     push(g, &g->alt, &g->n_alt, &g->c_alt, node);
 }
 
 suan__node suan__groups_close(suan__groups *g) {
     suan__groups_alternative(g);
     uint32_t first = g->group[--g->depth].first_alt;
-    suan__node node = suan__node_alt(g->b, g->alt + first, g->n_alt - first);
+    suan__node node = suan__node_alt(g->b, g->n_alt > first ? g->alt + first : NULL, g->n_alt - first);
     g->n_alt = first;
     return node;
 }

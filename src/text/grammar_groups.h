@@ -24,6 +24,8 @@ bool suan__groups_open(suan__groups *g);
 void suan__groups_push(suan__groups *g, suan__node item);
 /* The last item of the present sequence, NULL when it has none. */
 suan__node *suan__groups_last(suan__groups *g);
+/* What was pushed since the group or its last alternative began, taken off as one node. */
+suan__node suan__groups_sequence(suan__groups *g);
 /* What was pushed since the group or its last alternative began is an alternative now. */
 void suan__groups_alternative(suan__groups *g);
 /* Ends the group that was opened last: its node. */

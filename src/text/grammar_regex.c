@@ -29,9 +29,7 @@ typedef struct reader {
     const suan__regex_form *form;
     suan__groups groups;
     scope scope[SUAN__GRAMMAR_MAX_DEPTH + 1];
-    suan__arena arena;  /* of the set at work */
-    suan__node *branch; /* alternatives of the whole expression when it searches */
-    uint32_t n_branch, c_branch;
+    suan__arena arena;            /* of the set at work */
     bool can_repeat, is_repeated; /* about the last item: something repeats it already */
 } reader;
 
@@ -355,11 +353,9 @@ static suan_status end_branch(reader *r) {
     suan__node any = r->form->set ? r->form->set(r->form->ctx, r->b, &all, 1) : suan__node_set(r->b, &all, 1, false);
     suan__node parts[3], some = suan__node_repeat(r->b, any, 0, SUAN__NO_END);
     size_t n = 0;
-    uint32_t first = r->groups.group[0].first_item;
     if (!s.begins) parts[n++] = some;
-    parts[n++] = suan__node_seq(r->b, r->groups.item + first, r->groups.n_item - first);
+    parts[n++] = suan__groups_sequence(&r->groups);
     if (!s.ends) parts[n++] = some;
-    r->groups.n_item = first;
     suan__groups_push(&r->groups, suan__node_seq(r->b, parts, n));
     suan__groups_alternative(&r->groups);
     return SUAN_OK;
