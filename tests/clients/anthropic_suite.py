@@ -1,4 +1,5 @@
 """The vendor's client `anthropic`, unmodified, against `suan serve`: 2.12 and 0.125 behave differently, both are served."""
+import asyncio
 import json
 
 import anthropic
@@ -204,6 +205,19 @@ def leaving_in_the_middle(o):
             for _ in s.text_stream:
                 break
     assert client(o).messages.create(model=o.model, max_tokens=1, messages=HELLO).usage.output_tokens == 1
+
+
+@case
+async def many_at_once(o):
+    """What one gets does not depend on the others."""
+    async def one(town):
+        async with aclient(o).messages.stream(model=o.model, max_tokens=24, messages=[{"role": "user", "content": "Tell me of " + town}], **greedy()) as s:
+            return "".join([t async for t in s.text_stream])
+
+    towns = ["Rome", "Oslo", "a fox", "the sea", "Ann", "a king", "snow", "bread"]
+    alone = [await one(t) for t in towns[:3]]
+    together = await asyncio.gather(*(one(t) for t in towns))
+    assert together[:3] == alone and all(together)
 
 
 @case

@@ -1,4 +1,5 @@
 """The vendor's client `google-genai`, unmodified, against `suan serve`: 3.4 asks below /v1, 1.75 below /v1beta."""
+import asyncio
 import enum
 import json
 
@@ -216,6 +217,20 @@ def leaving_in_the_middle(o):
         next(s)
         s.close()
     assert client(o).models.generate_content(model=o.model, contents=STORY, config=config()).text
+
+
+@case
+async def many_at_once(o):
+    """What one gets does not depend on the others; a request of several candidates is among them."""
+    c = client(o).aio.models
+
+    async def one(n):
+        r = await c.generate_content(model=o.model, contents=STORY, config=config(seed=n, temperature=1, candidate_count=1 + n % 3))
+        return [x.content.parts[0].text for x in r.candidates]
+
+    alone = [await one(n) for n in range(3)]
+    together = await asyncio.gather(*(one(n) for n in range(8)))
+    assert together[:3] == alone
 
 
 def any_call(**more):

@@ -1,4 +1,5 @@
 """The client `ollama`, unmodified, against `suan serve`: 0.6 and 0.5 check replies strictly."""
+import asyncio
 import importlib.metadata
 import json
 
@@ -179,6 +180,19 @@ def leaving_in_the_middle(o):
         for _ in client(o).chat(model=o.model, messages=STORY, stream=True):
             break
     assert client(o).chat(model=o.model, messages=STORY, options=options(num_predict=1)).eval_count == 1
+
+
+@case
+async def many_at_once(o):
+    """What one gets does not depend on the others."""
+    c = ollama.AsyncClient(host=o.url, headers={"Authorization": "Bearer " + o.key})
+
+    async def one(n):
+        return "".join([p.response async for p in await c.generate(model=o.model, prompt=f"The {n} foxes", raw=True, options=options(), stream=True)])
+
+    alone = [await one(n) for n in range(3)]
+    together = await asyncio.gather(*(one(n) for n in range(8)))
+    assert together[:3] == alone
 
 
 @case
