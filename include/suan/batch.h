@@ -31,8 +31,9 @@ typedef struct suan_batch_options {
     uint32_t n_ctx; /* positions of a request at most; 0: the model's context, or what the memory for caches allows */
     uint64_t
         cache_bytes; /* for the pages of all requests; 0: n_sequences contexts of 4,096 positions or one of n_ctx, whichever is more, or what memory allows if that is less */
-    uint32_t n_sequences;   /* answers written at once at most; 0: 32 */
-    uint32_t step_tokens;   /* tokens of a step at most; 0: 512 where the model is a mixture, else 256 */
+    uint32_t n_sequences; /* answers written at once at most; 0: 32 */
+    uint32_t
+        step_tokens; /* tokens of a step at most; 0: 512 where the model is a mixture, else 256. At least n_sequences + 16, so that prompts go on beside answers */
     uint32_t n_queued;      /* requests that wait at most, all owners together; 0: 256 */
     uint64_t queued_tokens; /* prompt tokens of those at most; 0: 8,000,000 */
     uint32_t n_owner;       /* requests of one owner, waiting or running, at most; 0: no limit but the others */

@@ -362,6 +362,26 @@ static void test_out_of_memory(void **state) {
     finish(batch, &c, 1);
 }
 
+/* Once an answer has begun nothing is allocated for it. */
+static void test_no_memory_is_taken_while_answers_are_written(void **state) {
+    suan_batch *batch = still((suan_batch_options){.n_ctx = 1024, .n_sequences = 4}, 0);
+    const char *stops[] = {"never this", "nor this"};
+    client *c[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        c[i] = make(i, 0, i, 230);
+        c[i]->params.stop = stops, c[i]->params.n_stop = 2;
+        c[i]->params.sampling.temperature = 1;
+        c[i]->params.n_logprobs = 5;
+        c[i]->params.max_tokens = 60;
+        client_submit(c[i], batch);
+    }
+    for (size_t i = 0; i < 3; i++) turns_until(batch, &c[i]->has_started, 10);
+    uint64_t before = suan__alloc_count();
+    for (int i = 0; i < 40; i++) suan__batch_turn(batch);
+    assert_int_equal(suan__alloc_count(), before);
+    finish(batch, c, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_companions_wait_for_a_common_prefix),
@@ -372,6 +392,7 @@ int main(void) {
         cmocka_unit_test(test_cancel_in_each_phase),
         cmocka_unit_test(test_paused_ones_give_way),
         cmocka_unit_test(test_time_is_over),
+        cmocka_unit_test(test_no_memory_is_taken_while_answers_are_written),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_wrong_fields),
         cmocka_unit_test(test_options),
