@@ -26,11 +26,12 @@ function toRequest(conv) {
   return out;
 }
 
-function statsText({ tokens, rate: r, first_ms }) {
+function statsText({ tokens, rate: r, first_ms, joules }) {
   const parts = [];
   if (tokens !== undefined) parts.push(count(tokens) + (tokens === 1 ? ' token' : ' tokens'));
   if (r !== undefined) parts.push(rate(r));
   if (first_ms !== undefined) parts.push('first after ' + seconds(first_ms));
+  if (joules !== undefined) parts.push((joules < 10 ? joules.toFixed(1) : count(Math.round(joules))) + ' J');
   return parts.join(' · ');
 }
 
@@ -354,6 +355,8 @@ export class Chat {
     const tokens = usage && Number.isFinite(usage.completion_tokens) ? usage.completion_tokens : null;
     if (tokens !== null) stats.tokens = tokens;
     if (usage && Number.isFinite(usage.prompt_tokens)) stats.prompt = usage.prompt_tokens;
+    // What the machine's meter says of this answer, where it has one.
+    if (usage && usage.suan && Number.isFinite(usage.suan.joules)) stats.joules = usage.suan.joules;
     if (last > first && (tokens ?? n) >= FEW) stats.rate = Math.round((((tokens ?? n) - 1) / (last - first)) * 1e5) / 100;
     return stats;
   }

@@ -144,5 +144,5 @@ export function bytes(n) {
   return (i && n < 100 ? n.toFixed(1) : Math.round(n)) + ' ' + units[i];
 }
 
-export const seconds = (ms) => (ms < 9950 ? (ms / 1000).toFixed(1) : count(Math.round(ms / 1000))) + ' s';
+export const seconds = (ms) => (ms < 95 ? Math.round(ms) + ' ms' : (ms < 9950 ? (ms / 1000).toFixed(1) : count(Math.round(ms / 1000))) + ' s');
 export const rate = (r) => (r < 100 ? r.toFixed(1) : count(Math.round(r))) + ' tokens/s';

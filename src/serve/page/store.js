@@ -65,7 +65,7 @@ const isId = (x) => isText(x) && /^[0-9a-f]{24}$/.test(x);
 
 function readStats(s) {
   const out = {};
-  for (const name of ['tokens', 'prompt', 'first_ms', 'rate']) if (s && Number.isFinite(s[name]) && s[name] >= 0) out[name] = s[name];
+  for (const name of ['tokens', 'prompt', 'first_ms', 'rate', 'joules']) if (s && Number.isFinite(s[name]) && s[name] >= 0) out[name] = s[name];
   return Object.keys(out).length ? out : undefined;
 }
 

@@ -131,5 +131,5 @@ class Handler(BaseHTTPRequestHandler):
             return self.event("{not json")
         self.chunk({}, script.finish)
         if body.get("stream_options", {}).get("include_usage"):
-            self.chunk(usage={"prompt_tokens": 900, "completion_tokens": n, "total_tokens": 900 + n})
+            self.chunk(usage={"prompt_tokens": 900, "completion_tokens": n, "total_tokens": 900 + n, "suan": {"joules": 3.25}})
         self.event("[DONE]")

@@ -61,6 +61,7 @@ def streams_and_tells_speed(d):
     d.say("hello")
     holds(page.js("document.querySelector('#said').textContent"), "You said: hello")
     holds(page.js(LAST + ".querySelector('.stats').textContent"), " tokens · ")
+    holds(page.js(LAST + ".querySelector('.stats').textContent"), " · 3.3 J")
     holds(page.js("document.querySelector('#speed').textContent"), "of 32,768 tokens of context")
 
 
