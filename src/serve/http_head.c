@@ -145,6 +145,7 @@ static void check_framing(reading *r) {
     }
     bool needs_length = strcmp(x->method, "POST") == 0 || strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0;
     bool takes_body = needs_length || strcmp(x->method, "DELETE") == 0; /* a client of Ollama names the model there */
+    if (strcmp(x->method, "?") == 0) suan__exchange_refuse(x, SUAN__PROBLEM_METHOD, "", "This method is not known here.");
     if (!takes_body && (x->is_chunked || x->content_length > 0)) refuse_and_close(x, "A request of this method has no body.");
     /* It may have been hidden from libmicrohttpd: what follows would pass for a request. */
     if (needs_length && !x->is_chunked && !x->has_length) refuse_as(x, 411, "Content-Length is missing.");
@@ -292,7 +293,6 @@ bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connecti
     } else if (!(strcmp(c->uri, "*") == 0 && strcmp(x->method, "OPTIONS") == 0) && !read_path(x, c->uri, &r, segments, &n_segments)) {
         refuse_and_close(x, "The address is malformed.");
     }
-    if (!known) suan__exchange_refuse(x, SUAN__PROBLEM_METHOD, "", "This method is not known here.");
     if (!r.host && !x->is_version_1_0) refuse_and_close(x, "Host is missing.");
     bool is_host_right = suan__origin_check(x, r.host, r.origin);
     if (x->path) suan__route_find(x, segments, n_segments);

@@ -76,6 +76,7 @@ static const suan__dialect *guess_dialect(const suan__exchange *x) {
     if (suan__exchange_header(x, "anthropic-version") || strncmp(path, "/v1/messages", 12) == 0) return dialect_named("anthropic");
     if (suan__exchange_header(x, "x-goog-api-key") || suan__exchange_header(x, "x-goog-api-client") || strncmp(path, "/v1beta/", 8) == 0)
         return dialect_named("gemini");
+    if (strncmp(path, "/page/", 6) == 0) return &suan__own_dialect;
     return dialect_named(strncmp(path, "/api/", 5) == 0 ? "ollama" : "openai");
 }
 
