@@ -232,6 +232,63 @@ static void test_texts(void **state) {
     }
 }
 
+/* ---- tokens: marks that are tokens of their own ---- */
+
+/* Every token of the text may come, and behind the last the answer may end. */
+static void accept_all(const suan_tokenizer *t, const suan_vocabulary *v, suan_grammar *g, const text_case *c) {
+    int32_t ids[2000];
+    size_t n;
+    uint32_t n_vocab = suan_tokenizer_n_vocab(t);
+    uint32_t *mask = calloc(suan_mask_words(n_vocab), sizeof *mask);
+    suan_error err = {0};
+    suan_matcher *m;
+    assert_int_equal(suan_tokenizer_encode(t, c->text, strlen(c->text), SUAN_TOKENIZE_PARSE_SPECIAL, ids, 2000, &n, &err), SUAN_OK);
+    assert_int_equal(suan_matcher_create(&m, g, v, &err), SUAN_OK);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(suan_matcher_mask(m, mask, NULL, &err), SUAN_OK);
+        bool may = mask[ids[i] / 32] >> ids[i] % 32 & 1;
+        if (!may || suan_matcher_accept(m, ids[i], &err) != SUAN_OK)
+            fail_msg("%s: token %d, place %zu, of %s: %s", suan_answer_syntax_name(c->syntax), (int)ids[i], i, c->text, err.message);
+    }
+    if (!suan_matcher_is_complete(m) && !suan_matcher_is_over(m))
+        fail_msg("%s: not complete: %s", suan_answer_syntax_name(c->syntax), c->text);
+    suan_matcher_free(m);
+    free(mask);
+}
+
+static void test_tokens(void **state) {
+    (void)state;
+    static const char *const names[] = {NULL, "qwen2", "qwen2", "llama3", "deepseek-v3", "deepseek-v3", "kimi-k2", "glm4", "gpt4o"};
+    int n_missing = 0, n_texts = 0;
+    for (int k = 1; k < (int)SUAN_N_ANSWER_SYNTAXES; k++) {
+        char path[1024], name[64];
+        suan_tokenizer *t;
+        suan_vocabulary *v;
+        suan_error err;
+        snprintf(name, sizeof name, "tokenizers/ours-%s/tokenizer.json", names[k]);
+        if (suan_tokenizer_open(&t, jinja_path(path, "SUAN_FIXTURES", name), &err) != SUAN_OK) {
+            n_missing++;
+            continue;
+        }
+        assert_int_equal(suan_vocabulary_create(&v, t, &err), SUAN_OK);
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            const text_case *c = &texts[i];
+            if ((int)c->syntax != k || c->takes != 1) continue;
+            suan_chat_form f = {
+                c->syntax,   c->prompt, c->prompt ? strlen(c->prompt) : 0, tools_text, sizeof tools_text - 1, c->choice, "get_weather",
+                c->one_call, NULL};
+            suan_grammar *g = open_form(&f);
+            accept_all(t, v, g, c);
+            n_texts++;
+            suan_grammar_free(g);
+        }
+        suan_vocabulary_free(v);
+        suan_tokenizer_close(&t);
+    }
+    if (n_missing) print_message("skipped %d vocabularies that are not there\n", n_missing);
+    assert_true(n_texts > 15 || n_missing > 0);
+}
+
 /* ---- content ---- */
 
 static void test_content(void **state) {
@@ -355,8 +412,9 @@ static void test_out_of_memory(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),         cmocka_unit_test(test_texts),
-                                       cmocka_unit_test(test_content),        cmocka_unit_test(test_bad),
-                                       cmocka_unit_test(test_nothing_to_say), cmocka_unit_test(test_out_of_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),       cmocka_unit_test(test_texts),
+                                       cmocka_unit_test(test_tokens),       cmocka_unit_test(test_content),
+                                       cmocka_unit_test(test_bad),          cmocka_unit_test(test_nothing_to_say),
+                                       cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
