@@ -2,7 +2,9 @@
 import argparse
 import os
 import pathlib
+import secrets
 import sys
+import tempfile
 import traceback
 
 import browser
@@ -33,10 +35,12 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     server = None
     if args.program:
-        server, args.base = program.start(args.program, os.path.join(args.out, "server.log"))
+        state = tempfile.TemporaryDirectory(prefix="suan-page-state-")
+        args.key = "sk-" + secrets.token_hex(16)
+        server, args.base = program.start(args.program, os.path.join(args.out, "server.log"), state.name, args.key)
     mock = None if args.base else mock_server.Mock(args.page)
     base = args.base.rstrip("/") + "/" if args.base else mock.url
-    chosen = [f for f in (steps.REAL if args.base else steps.ALL) if not args.only or any(part in f.__name__ for part in args.only.split(","))]
+    chosen = [f for f in ((steps.WITH_KEY if args.key else []) + steps.REAL if args.base else steps.ALL) if not args.only or any(part in f.__name__ for part in args.only.split(","))]
     print(f"1..{len(chosen)}")
     chromium = browser.Browser(path)
     failed = 0
@@ -64,6 +68,7 @@ def main():
         if server:
             server.terminate()
             server.wait(20)
+            state.cleanup()
     return 1 if failed else 0
 
 

@@ -45,6 +45,21 @@ def asks_for_a_key(d):
     d.mock.key = None
 
 
+def gives_a_server_its_key(d):
+    """a real server's question for a key is passed on; a wrong key is refused, the right one opens"""
+    page = d.page
+    d.expected_errors += ["status of 401"]
+    page.scheme("light")
+    page.open(d.base)
+    page.wait("document.querySelector('#key-dialog').open && document.querySelector('#state').textContent === 'Key needed'")
+    page.text("sk-wrong")
+    page.key("Enter")
+    page.wait("document.querySelector('#key-dialog').open && !document.querySelector('#key-wrong').hidden")
+    page.text(d.key)
+    page.click("#key-form .primary")
+    page.wait("!document.querySelector('#key-dialog').open && document.querySelector('#state').textContent === 'Ready'")
+
+
 ERRORS = {
     "full": ("no room", "All 4 places are taken.", "wait 7 s"), "many": ("as many requests as it can take", "This key has 8", "wait 2 s"),
     "context": ("longer than the model’s context", "needs 40,000", "new conversation"), "refuse": ("cannot answer this request", "temperature: expected", "settings"),
