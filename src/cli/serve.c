@@ -34,15 +34,17 @@ typedef struct serve_options {
 /* Signals are taken by a thread of their own, so that nothing is done where a signal happens to arrive. */
 typedef struct signals {
     sigset_t set;
-    int stop_fd; /* readable once the server should stop */
-    _Atomic(suan__serve *) serve;
+    int stop_fd;          /* readable once the server should stop */
+    pthread_mutex_t lock; /* serve, while keys are read anew */
+    suan__serve *serve;   /* NULL: before and after */
     atomic_bool is_loading;
 } signals;
 
 static void reload(signals *s) {
     suan_error err = {0};
-    suan__serve *serve = atomic_load(&s->serve);
-    if (serve && suan__serve_reload(serve, &err) != SUAN_OK) cli_fail("serve", &err);
+    pthread_mutex_lock(&s->lock);
+    if (s->serve && suan__serve_reload(s->serve, &err) != SUAN_OK) cli_fail("serve", &err);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void *take_signals(void *ctx) {
@@ -93,6 +95,7 @@ static void take_numbers(serve_options *o) {
     o->batch.kv = (suan_kv_type)o->engine.kv;
     o->batch.activations = (suan_activations)o->engine.activations;
     o->batch.rounding = (suan_rounding)o->engine.rounding;
+    c->draws_seeds = !o->sampling.given.seed;
 }
 
 static void say_ready(const suan__serve *serve) {
@@ -109,20 +112,23 @@ static void say_ready(const suan__serve *serve) {
     cli_flush();
 }
 
-static int load_and_wait(serve_options *o, const char *path, suan__serve *serve, signals *s, suan_model **model) {
+static int begin(serve_options *o, suan__serve *serve, signals *s, suan_model *model, suan_logit_bias **bias) {
     suan_error err = {0};
     suan_batch *batch = NULL;
     suan_sampling sampling;
+    suan_status status = suan_batch_create(&batch, model, &o->batch, &err);
+    if (status == SUAN_OK) status = cli_sampling_make(&o->sampling, model, &sampling, bias, &err);
+    atomic_store(&s->is_loading, false); /* from now on a signal stops it in order */
+    if (status == SUAN_OK) status = suan__serve_begin(serve, model, &batch, &sampling, &err);
+    suan_batch_close(&batch); /* where it was not taken over */
+    return status == SUAN_OK ? 0 : cli_fail("serve", &err);
+}
+
+static int load_and_wait(serve_options *o, const char *path, suan__serve *serve, signals *s, suan_model **model) {
     suan_logit_bias *bias = NULL;
     int status = cli_model_open("serve", &o->engine, path, model);
-    if (status != 0) return status;
-    if (suan_batch_create(&batch, *model, &o->batch, &err) != SUAN_OK ||
-        cli_sampling_make(&o->sampling, *model, &sampling, &bias, &err) != SUAN_OK ||
-        suan__serve_begin(serve, *model, &batch, &sampling, &err) != SUAN_OK) {
-        status = cli_fail("serve", &err);
-        suan_batch_close(&batch);
-    } else {
-        atomic_store(&s->is_loading, false);
+    if (status == 0) status = begin(o, serve, s, *model, &bias);
+    if (status == 0) {
         say_ready(serve);
         wait_for_stop(s);
         if (!cli_is_quiet())
@@ -130,7 +136,9 @@ static int load_and_wait(serve_options *o, const char *path, suan__serve *serve,
                      o->config.stop_seconds);
         suan__serve_stop(serve);
     }
-    atomic_store(&s->serve, NULL);
+    pthread_mutex_lock(&s->lock);
+    s->serve = NULL;
+    pthread_mutex_unlock(&s->lock);
     suan__serve_close(&serve);
     suan__free(bias);
     return status;
@@ -141,12 +149,14 @@ static int serve_model(serve_options *o, const char *path) {
     suan__serve *serve = NULL;
     suan_model *model = NULL;
     pthread_t thread;
-    signals s = {.stop_fd = -1};
+    signals s = {.stop_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
     atomic_store(&s.is_loading, true);
     if (!begin_signals(&s, &thread)) return cli_failf("serve", "the thread for signals does not start");
     int status = suan__serve_open(&serve, &o->config, &err) == SUAN_OK ? 0 : cli_fail("serve", &err);
     if (status == 0) {
-        atomic_store(&s.serve, serve);
+        pthread_mutex_lock(&s.lock);
+        s.serve = serve;
+        pthread_mutex_unlock(&s.lock);
         status = load_and_wait(o, path, serve, &s, &model);
     }
     suan_model_close(&model);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/utf8.h"
 #include "serve/ask_internal.h"
@@ -48,6 +49,12 @@ static suan__ask_group *group_of(suan__exchange *x) {
     return suan__exchange_keep(x, group, free_group) ? group : NULL;
 }
 
+/* 53 bits, which every reader of JSON keeps whole. Without random numbers the seed stays. */
+static void draw_seed(uint64_t *seed) {
+    uint64_t bits;
+    if (getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits) *seed = bits >> 11;
+}
+
 suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*free_ctx)(void *)) {
     static const suan__problem no_memory = {.kind = SUAN__PROBLEM_BUSY, .message = "Out of memory.", .retry_after = 1};
     suan__ask_group *group = group_of(x);
@@ -64,6 +71,7 @@ suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*
     a->group = group;
     suan_request_params_init(&a->ask.params);
     a->ask.params.sampling = suan__exchange_server(x)->config.sampling;
+    if (suan__exchange_server(x)->config.draws_seeds) draw_seed(&a->ask.params.sampling.seed);
     a->ask.params.n_choices = 1;
     a->ask.think = -1;
     if (!suan__exchange_keep(x, a, free_state)) { /* it has been freed */

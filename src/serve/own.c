@@ -25,20 +25,20 @@ const suan__dialect suan__own_dialect = {
 
 /* ---- is it well ---- */
 
-/* Lives, unless a step of the engine has run for so long that it must be stuck. */
+/* Lives, unless the engine does not come on. With ?probe=1 it is asked for a token: for those only who may ask. */
 static void health(suan__exchange *x) {
     suan__server *s = suan__exchange_server(x);
     suan_batch_stats stats = {0};
-    const char *state = atomic_load(&s->stopping) ? "stopping" : "ok";
-    if (!atomic_load(&s->ready))
-        state = "loading";
-    else
-        suan__server_stats(s, &stats);
-    bool is_stuck = stats.step_seconds > s->config.watch_seconds;
-    json_t *body = json_pack("{s:s, s:f, s:i, s:i}", "status", is_stuck ? "stuck" : state, "step_seconds", stats.step_seconds, "active",
+    const char *state = atomic_load(&s->stopping) ? "stopping" : atomic_load(&s->ready) ? "ok" : "loading", *trouble = NULL;
+    bool may_ask = *suan__exchange_key_name(x) || !suan__auth_is_needed(s->http->auth);
+    if (suan__server_stats(s, &stats)) {
+        trouble = suan__engine_trouble(s, &stats);
+        if (!trouble && may_ask && suan__exchange_query(x, "probe") && suan__engine_probe(x)) return;
+    }
+    json_t *body = json_pack("{s:s, s:f, s:i, s:i}", "status", trouble ? "stuck" : state, "step_seconds", stats.step_seconds, "active",
                              (int)stats.n_active, "queued", (int)stats.n_queued);
-    if (is_stuck && body) json_object_set_new(body, "reason", json_string("a step of the engine does not come to its end"));
-    suan__reply_json(x, is_stuck ? 503 : 200, body);
+    if (trouble && body) json_object_set_new(body, "reason", json_string(trouble));
+    suan__reply_json(x, trouble ? 503 : 200, body);
 }
 
 static void ready(suan__exchange *x) {

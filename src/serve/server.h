@@ -31,6 +31,7 @@ typedef struct suan__serve_config {
     double header_seconds, body_seconds, idle_seconds, write_seconds, stop_seconds, max_seconds;
     double watch_seconds;   /* a step that runs longer is stuck */
     suan_sampling sampling; /* what a request has that says nothing */
+    bool draws_seeds;       /* .. but for the seed: each such request has one of its own */
 } suan__serve_config;
 
 struct suan__server {
@@ -45,8 +46,9 @@ struct suan__server {
     int64_t started;             /* seconds since 1970: of the start, for `created` of the model */
     atomic_bool ready;           /* the model is loaded: what is above does not change any more */
     atomic_bool stopping;
-    struct suan__metrics *metrics; /* metrics.h */
-    struct suan__http *http;       /* http.c's own */
+    atomic_uint_fast64_t seen_steps, seen_ms; /* of the engine, and when they were last seen to move; milliseconds of the monotonic clock */
+    struct suan__metrics *metrics;            /* metrics.h */
+    struct suan__http *http;                  /* http.c's own */
 };
 
 /* Whether `name` is what clients call the model here: the configured name, the model's own, or either with ":latest". */

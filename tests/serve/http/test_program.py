@@ -90,6 +90,10 @@ def answers():
         live = json.loads(p.ask("GET", "/live")[0].body)
         assert live["context"] == 512 and live["memory"]["weights_bytes"] > 1e6 and len(live["experts"]["use"]) == live["experts"]["n_layer"]
         assert sum(map(sum, live["experts"]["use"])) > 0
+        drawn = {json.loads(p.chat(max_tokens=20, temperature=1.5).body)["choices"][0]["message"]["content"] for _ in range(3)}
+        assert len(drawn) == 3, "requests without a seed answer alike"
+        assert json.loads(p.ask("GET", "/health")[0].body)["status"] == "ok"
+        assert json.loads(p.ask("GET", "/health?probe=1")[0].body)["probe_seconds"] > 0
         page = p.ask("GET", "/")[0]
         assert page.status == 200 and "script-src" in page.header("Content-Security-Policy") and p.ask("GET", "/", None, [("If-None-Match", page.header("ETag"))])[0].status == 304
 

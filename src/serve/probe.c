@@ -1,0 +1,71 @@
+/* probe.c: is the engine well: by looking at its steps, and by asking it for a token. */
+#include <string.h>
+
+#include "serve/http.h"
+#include "serve/own.h"
+
+#define PROBE_SECONDS 10.0
+
+const char *suan__engine_trouble(suan__server *s, const suan_batch_stats *stats) {
+    uint64_t now = (uint64_t)(suan__now() * 1e3);
+    bool has_work = stats->n_active + stats->n_queued > stats->n_paused;
+    if (stats->step_seconds > s->config.watch_seconds) return "a step of the engine does not come to its end";
+    if (!has_work || atomic_load(&s->seen_steps) != stats->steps) {
+        atomic_store(&s->seen_steps, stats->steps);
+        atomic_store(&s->seen_ms, now);
+        return NULL;
+    }
+    return (double)(now - atomic_load(&s->seen_ms)) > s->config.watch_seconds * 1e3 ? "requests wait, and the engine does no step" : NULL;
+}
+
+typedef struct probe {
+    suan__exchange *x;
+    pthread_mutex_t lock; /* held while the batch takes the request, so that its end finds the pointer */
+    suan_request *request;
+    double began;
+} probe;
+
+static void free_probe(void *p) {
+    pthread_mutex_destroy(&((probe *)p)->lock);
+    suan__free(p);
+}
+
+static int on_event(void *ctx, const suan_event *event) {
+    probe *p = ctx;
+    if (event->kind != SUAN_EVENT_END) return 0;
+    suan__exchange *x = p->x;
+    bool is_well = event->status == SUAN_OK;
+    suan__reply_json(x, is_well ? 200 : 503,
+                     json_pack("{s:s, s:f}", "status", is_well ? "ok" : "failed", "probe_seconds", suan__now() - p->began));
+    pthread_mutex_lock(&p->lock);
+    suan_request_free(&p->request);
+    pthread_mutex_unlock(&p->lock);
+    suan__exchange_free(x); /* p may go with it */
+    return 0;
+}
+
+bool suan__engine_probe(suan__exchange *x) {
+    static const int32_t id = 0;
+    suan__server *s = suan__exchange_server(x);
+    suan_request_params params;
+    suan_error err = {0};
+    probe *p = suan__calloc(1, sizeof *p);
+    if (!p) return false;
+    p->x = x;
+    p->began = suan__now();
+    pthread_mutex_init(&p->lock, NULL);
+    if (!suan__exchange_keep(x, p, free_probe)) return false;
+    suan_request_params_init(&params);
+    params.ids = &id, params.n_ids = 1;
+    params.max_tokens = 1;
+    params.max_seconds = PROBE_SECONDS;
+    params.on_event = on_event, params.ctx = p;
+    suan__exchange_ref(x); /* until the end is reported */
+    pthread_mutex_lock(&p->lock);
+    pthread_rwlock_rdlock(&s->batch_lock);
+    suan_status status = s->batch_ends ? SUAN_ELIMIT : suan_batch_submit(s->batch, &params, &p->request, &err);
+    pthread_rwlock_unlock(&s->batch_lock);
+    pthread_mutex_unlock(&p->lock);
+    if (status != SUAN_OK) suan__exchange_free(x);
+    return status == SUAN_OK;
+}
