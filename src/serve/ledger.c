@@ -100,7 +100,7 @@ static void free_rows(waiting *first) {
 static void tell(suan__ledger *l, int rc, uint64_t n) {
     if (rc != SQLITE_OK && !l->is_refused)
         suan__log_message(SUAN_LOG_ERROR, "ledger %s: %s; %llu rows wait and are tried again", l->path, sqlite3_errmsg(l->db),
-                  (unsigned long long)n);
+                          (unsigned long long)n);
     if (rc == SQLITE_OK && l->is_refused) suan__log_message(SUAN_LOG_INFO, "ledger %s: written again", l->path);
     l->is_refused = rc != SQLITE_OK;
 }
@@ -228,7 +228,8 @@ bool suan__ledger_add(suan__ledger *l, const suan__ledger_row *row) {
     pthread_mutex_unlock(&l->lock);
     if (is_taken) return true;
     suan__free(w);
-    suan__log_message(SUAN_LOG_ERROR, "ledger %s: the row of request %s is lost (%llu so far)", l->path, row->id, (unsigned long long)n_lost);
+    suan__log_message(SUAN_LOG_ERROR, "ledger %s: the row of request %s is lost (%llu so far)", l->path, row->id,
+                      (unsigned long long)n_lost);
     return false;
 }
 
