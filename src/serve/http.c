@@ -395,6 +395,8 @@ void suan__http_free(suan__http **http_) {
         MHD_stop_daemon(http->daemon);
     }
     suan__watch_stop(http);
+    /* Whoever still works on a request looks at it until it gives it back. */
+    for (int round = 0; round < 1000 && atomic_load(&http->n_exchanges) > 0; round++) usleep(5000);
     if (http->listen_fd >= 0) close(http->listen_fd);
     if (http->key) explicit_bzero(http->key, http->n_key);
     suan__free(http->key);
@@ -403,6 +405,6 @@ void suan__http_free(suan__http **http_) {
     pthread_mutex_destroy(&http->queue_lock);
     pthread_cond_destroy(&http->queue_filled);
     http->server->http = NULL;
-    suan__free(http);
+    if (atomic_load(&http->n_exchanges) == 0) suan__free(http); /* else it is lost, and nothing breaks */
     *http_ = NULL;
 }

@@ -7,8 +7,6 @@
 #include "serve/metrics.h"
 #include "serve/openapi.h"
 
-#pragma weak suan__openapi
-
 /* ---- how errors look ---- */
 
 static json_t *own_error(const suan__exchange *x, const suan__problem *problem) {
@@ -94,7 +92,7 @@ static void live(suan__exchange *x) {
 }
 
 static void openapi(suan__exchange *x) {
-    suan__reply_json(x, 200, suan__openapi ? suan__openapi(suan__exchange_server(x)) : json_object());
+    suan__reply_json(x, 200, suan__openapi(suan__exchange_server(x)));
 }
 
 #define PROBE (SUAN__ROUTE_PUBLIC | SUAN__ROUTE_NO_BODY | SUAN__ROUTE_ALWAYS | SUAN__ROUTE_QUICK | SUAN__ROUTE_UNLOGGED)

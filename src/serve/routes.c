@@ -7,13 +7,7 @@
 
 #define ALLOW_BYTES 80
 
-/* Interfaces that are not part of a build (tests of the HTTP part alone) are missing from the table. */
-#pragma weak suan__openai_routes
-#pragma weak suan__responses_routes
-#pragma weak suan__anthropic_routes
-#pragma weak suan__gemini_routes
-#pragma weak suan__ollama_routes
-#pragma weak suan__page_routes
+/* Only the tests' server has some. */
 #pragma weak suan__test_routes
 
 /* OpenAI's last: three interfaces have GET /v1/models, and the others know their requests by a header. */
@@ -74,7 +68,8 @@ static const suan__dialect *dialect_named(const char *name) {
 static const suan__dialect *guess_dialect(const suan__exchange *x) {
     const char *path = x->path ? x->path : x->uri ? x->uri : "";
     if (suan__exchange_header(x, "anthropic-version") || strncmp(path, "/v1/messages", 12) == 0) return dialect_named("anthropic");
-    if (suan__exchange_header(x, "x-goog-api-key") || suan__exchange_header(x, "x-goog-api-client") || strncmp(path, "/v1beta/", 8) == 0)
+    if (suan__exchange_header(x, "x-goog-api-key") || suan__exchange_header(x, "x-goog-api-client") || strncmp(path, "/v1beta/", 8) == 0 ||
+        (strncmp(path, "/v1/models/", 11) == 0 && strchr(path, ':')))
         return dialect_named("gemini");
     if (strncmp(path, "/page/", 6) == 0) return &suan__own_dialect;
     return dialect_named(strncmp(path, "/api/", 5) == 0 ? "ollama" : "openai");

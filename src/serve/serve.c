@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,6 +127,20 @@ static suan_status open_ledger(suan__serve *s, suan_error *err) {
     return status;
 }
 
+/* A connection is a descriptor: the limit is raised as far as it goes, and no more connections are taken than it lets. */
+static void make_room(suan__serve_config *config) {
+    struct rlimit limit;
+    const rlim_t others = 128; /* files, logs, the model, the ledger */
+    rlim_t want = (rlim_t)config->max_connections + others;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (limit.rlim_cur < want) {
+        limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want) return;
+    config->max_connections = limit.rlim_cur > 2 * others ? (uint32_t)(limit.rlim_cur - others) : (uint32_t)others;
+}
+
 suan_status suan__serve_open(suan__serve **serve, const suan__serve_config *config, suan_error *err) {
     suan__serve *s = suan__calloc(1, sizeof *s);
     suan__http *http;
@@ -134,6 +149,7 @@ suan_status suan__serve_open(suan__serve **serve, const suan__serve_config *conf
     *serve = NULL;
     SUAN_CHECK(s, SUAN_ENOMEM, "out of memory");
     s->server.config = *config;
+    make_room(&s->server.config);
     s->server.started = (int64_t)time(NULL);
     pthread_rwlock_init(&s->server.batch_lock, NULL);
     if (!config->allow_core)
