@@ -26,7 +26,7 @@ static const suan__field config_rows[] = {
     HONOURED("seed", INTEGER, "the same seed, the same answer"),
     RANGE("presencePenalty", NUMBER, -2, 2, "for tokens that occurred"),
     RANGE("frequencyPenalty", NUMBER, -2, 2, "for each time that a token occurred"),
-    HONOURED("responseMimeType", STRING, "text/plain, application/json, text/x.enum"),
+    HONOURED("responseMimeType", STRING, "text/plain; application/json (without a schema: an object or an array); text/x.enum"),
     HONOURED("responseSchema", OBJECT, "Schema that the text follows"),
     HONOURED("responseJsonSchema", OBJECT | BOOLEAN, "JSON Schema that the text follows"),
     HONOURED("_responseJsonSchema", OBJECT | BOOLEAN, "the same"),
@@ -128,7 +128,7 @@ static const suan__field safety_rows[] = {
 };
 static const suan__field schema_rows[] = {
     HONOURED("type", STRING, "STRING, NUMBER, INTEGER, BOOLEAN, ARRAY, OBJECT, NULL, in any case"),
-    HONOURED("format", STRING, "of strings: date, time, date-time, uuid; others describe only"),
+    HONOURED("format", STRING, "as in JSON Schemas; int32, enum and the like say nothing"),
     HONOURED("title", STRING, "for the model"),
     HONOURED("description", STRING, "for the model"),
     HONOURED("nullable", BOOLEAN, "null is allowed too"),

@@ -163,6 +163,8 @@ static bool read_enum(suan__exchange *x, suan__ask *ask, const json_t *schema, s
     return suan__exchange_keep(x, b.data, suan__free) || suan__no_memory(problem);
 }
 
+static const char any_json[] = "{\"type\":[\"object\",\"array\"]}";
+
 static bool read_form(suan__exchange *x, suan__ask *ask, const json_t *config, suan__problem *problem) {
     static const char schema_name[] = "generationConfig.responseSchema", type_name[] = "generationConfig.responseMimeType";
     const json_t *mime = config_get(config, "responseMimeType"), *schema = config_get(config, "responseSchema");
@@ -181,7 +183,9 @@ static bool read_form(suan__exchange *x, suan__ask *ask, const json_t *config, s
         return suan__problem_set(problem, SUAN__PROBLEM_INVALID, schema_name, "%s: text/x.enum wants a schema with an enum.", schema_name);
     if (json_schema) return suan__ask_schema(x, ask, json_schema, "generationConfig.responseJsonSchema", problem);
     if (!schema) {
-        if (is_json) ask->format = SUAN__FORMAT_JSON_OBJECT;
+        if (!is_json) return true;
+        ask->format = SUAN__FORMAT_JSON_SCHEMA;
+        ask->format_text = any_json, ask->n_format_text = sizeof any_json - 1;
         return true;
     }
     json_t *converted = suan__gemini_schema(x, schema, schema_name, problem);

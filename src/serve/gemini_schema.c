@@ -44,7 +44,7 @@ static bool read_type(converter *c, const json_t *schema, const char *where, cha
 
 /* Members that a JSON Schema has under the same name; counts may be strings, as protobuf writes 64-bit integers. */
 static bool copy_members(converter *c, const json_t *schema, json_t *out, const char *where) {
-    static const char *const names[] = {"title", "description", "required", "pattern", "minimum", "maximum", "default"};
+    static const char *const names[] = {"title", "description", "required", "pattern", "format", "minimum", "maximum", "default"};
     static const char *const counts[] = {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         json_t *v = get(schema, names[i]);
@@ -82,14 +82,6 @@ static void copy_enum(const json_t *schema, json_t *out, const char *type, bool 
     }
     if (is_nullable) json_array_append_new(list, json_null());
     json_object_set_new(out, "enum", list);
-}
-
-static void copy_format(converter *c, const json_t *schema, json_t *out, const char *type) {
-    static const char *const formats[] = {"date", "time", "date-time", "uuid"};
-    const char *format = json_string_value(get(schema, "format"));
-    if (!format || strcmp(type, "string") != 0) return; /* int32, double, enum: the type says it */
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(format, formats[i]) == 0) json_object_set_new(out, "format", json_string(format));
 }
 
 static json_t *convert_map(converter *c, const json_t *map, const json_t *order, const char *where) {
@@ -157,7 +149,6 @@ static bool convert_into(converter *c, const json_t *schema, json_t *out, const 
     bool is_nullable = json_is_true(get(schema, "nullable"));
     if (*type) json_object_set_new(out, "type", is_nullable ? json_pack("[s, s]", type, "null") : json_string(type));
     copy_enum(schema, out, type, is_nullable);
-    copy_format(c, schema, out, type);
     if (!copy_members(c, schema, out, where) || !copy_nested(c, schema, out, where)) return false;
     json_t *any = json_object_get(out, "anyOf");
     if (is_nullable && any) json_array_append_new(any, json_pack("{s:s}", "type", "null"));

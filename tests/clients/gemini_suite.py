@@ -128,6 +128,8 @@ def schemas(o):
     schema = {"type": "OBJECT", "properties": {"a": {"type": "BOOLEAN"}, "b": {"type": "STRING", "enum": ["x"]}}, "required": ["a", "b"], "propertyOrdering": ["b", "a"]}
     r = m.generate_content(model=o.model, contents=STORY, config=config(max_output_tokens=100, response_mime_type="application/json", response_schema=schema))
     assert list(json.loads(r.text)) == ["b", "a"]
+    r = m.generate_content(model=o.model, contents=STORY, config=config(max_output_tokens=60, response_mime_type="application/json"))
+    assert r.text.lstrip()[0] in "{[", r.text
     schema = {"type": "object", "properties": {"a": {"const": 5}}, "required": ["a"], "additionalProperties": False}
     r = m.generate_content(model=o.model, contents=STORY, config=config(max_output_tokens=100, response_mime_type="application/json", response_json_schema=schema))
     assert json.loads(r.text) == {"a": 5}
