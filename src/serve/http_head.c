@@ -14,6 +14,7 @@ typedef struct reading {
     uint32_t n_host, n_length, n_encoding, n_authorization, n_expect;
     const char *host, *length, *encoding, *origin, *key, *expect, *content_encoding;
     bool is_bad, is_too_many;
+    bool has_stray_body; /* of a method that has none */
 } reading;
 
 static bool is_token(const char *s, size_t n) {
@@ -146,7 +147,8 @@ static void check_framing(reading *r) {
     bool needs_length = strcmp(x->method, "POST") == 0 || strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0;
     bool takes_body = needs_length || strcmp(x->method, "DELETE") == 0; /* a client of Ollama names the model there */
     if (strcmp(x->method, "?") == 0) suan__exchange_refuse(x, SUAN__PROBLEM_METHOD, "", "This method is not known here.");
-    if (!takes_body && (x->is_chunked || x->content_length > 0)) refuse_and_close(x, "A request of this method has no body.");
+    r->has_stray_body = !takes_body && (x->is_chunked || x->content_length > 0);
+    x->must_close = x->must_close || r->has_stray_body;
     /* It may have been hidden from libmicrohttpd: what follows would pass for a request. */
     if (needs_length && !x->is_chunked && !x->has_length) refuse_as(x, 411, "Content-Length is missing.");
     if (r->content_encoding && strcasecmp(r->content_encoding, "identity") != 0) {
@@ -297,6 +299,9 @@ bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connecti
     bool is_host_right = suan__origin_check(x, r.host, r.origin);
     if (x->path) suan__route_find(x, segments, n_segments);
     x->uri = NULL;
+    if (r.has_stray_body)
+        suan__exchange_refuse(x, SUAN__PROBLEM_INVALID, "",
+                              "A request of this method has no body.");   /* unless the path does not take it anyway */
     if (!is_host_right || x->is_refused) r.key = NULL;                    /* nobody is anybody then */
     if (!x->is_refused && strcmp(x->method, "OPTIONS") == 0) return true; /* preflights come without a key */
     if (!x->is_refused) check_key(x, &r);
