@@ -19,6 +19,7 @@ def arguments():
     p = argparse.ArgumentParser()
     p.add_argument("--base", help="address of a running server; without it, one with scripted answers")
     p.add_argument("--program", help="suan; it is started with the model that ships with it, on a port that is free")
+    p.add_argument("--fixture", help="a model for it below SUAN_FIXTURES; then only what its experts show is looked at")
     p.add_argument("--key", help="API key of that server")
     p.add_argument("--out", default="page-shots", help="folder for the screenshots")
     p.add_argument("--page", default=str(HERE.parents[2] / "src" / "serve" / "page"), help="folder of the page's files")
@@ -32,15 +33,20 @@ def main():
     if not path:
         print("1..0 # SKIP all of the page: there is no Chromium (set SUAN_CHROMIUM)")
         return 0
+    model = args.fixture and os.path.join(os.environ.get("SUAN_FIXTURES", ""), args.fixture)
+    if model and not os.path.isdir(model):
+        print(f"1..0 # SKIP 1 step of the page: there is no {args.fixture} below SUAN_FIXTURES")
+        return 0
     os.makedirs(args.out, exist_ok=True)
     server = None
     if args.program:
         state = tempfile.TemporaryDirectory(prefix="suan-page-state-")
         args.key = "sk-" + secrets.token_hex(16)
-        server, args.base = program.start(args.program, os.path.join(args.out, "server.log"), state.name, args.key)
+        server, args.base = program.start(args.program, os.path.join(args.out, "server.log"), state.name, args.key, model)
     mock = None if args.base else mock_server.Mock(args.page)
     base = args.base.rstrip("/") + "/" if args.base else mock.url
-    chosen = [f for f in ((steps.WITH_KEY if args.key else []) + steps.REAL if args.base else steps.ALL) if not args.only or any(part in f.__name__ for part in args.only.split(","))]
+    kinds = steps.EXPERTS if model else (steps.WITH_KEY if args.key else []) + steps.REAL if args.base else steps.ALL
+    chosen = [f for f in kinds if not args.only or any(part in f.__name__ for part in args.only.split(","))]
     print(f"1..{len(chosen)}")
     chromium = browser.Browser(path)
     failed = 0

@@ -11,6 +11,7 @@ ALL = [chat.opens, chat.sends, chat.streams_and_tells_speed, chat.renders_markdo
        look.is_operable_by_keyboard, hard.asks_for_a_key, hard.tells_of_errors, hard.runs_no_script_of_a_model, hard.reads_huge_answers, hard.settles_like_it_streams,
        look.is_accessible, look.passes_axe, look.asked_nobody_else]
 
+EXPERTS = [look.shows_a_models_experts]  # of a real model that has some
 WITH_KEY = [hard.gives_a_server_its_key]  # of a real server that asks for one
 
 REAL = [chat.opens, chat.sends_to_a_model, chat.stops_a_model, chat.edits_with_a_model, chat.answers_again_with_a_model, kept.sends_settings_to_a_server, kept.lists_conversations,

@@ -59,6 +59,21 @@ def shows_experts(d):
     page.wait("!document.querySelector('#experts').hidden")
 
 
+def shows_a_models_experts(d):
+    """a real mixture's experts: none used at first, then those of a prompt"""
+    page = d.page
+    d.open()
+    d.panel()
+    page.wait("!document.querySelector('#experts').hidden")
+    page.js("document.querySelector('#layer').scrollIntoView()")
+    same(page.js("document.querySelector('#layer-text').textContent"), "Not used in this period.", "before any prompt")
+    status = page.js("fetch('v1/completions', { method: 'POST', headers: { 'Content-Type': 'application/json', Authorization: 'Bearer ' + sessionStorage.getItem('suan.key') },"
+                     "body: JSON.stringify({ model: document.querySelector('#model').textContent, prompt: 'hello', max_tokens: 20 }) }).then((r) => r.status)")
+    same(status, 200, "completion")
+    page.wait("document.querySelector('#layer-text').textContent.startsWith('Most used: ')")
+    page.shot("real-experts")
+
+
 def chooses_a_model(d):
     """with several models there is a choice, and it is kept"""
     page = d.page
