@@ -34,6 +34,7 @@ fi
 # Starts a server; its address goes to $work/NAME.url.
 serve() {
     name=$1 model=$2
+    : >"$work/$name.out"
     XDG_STATE_HOME=$work/state "$suan" serve -m "$model" --port 0 >"$work/$name.out" 2>"$work/$name.err" &
     pids="$pids $!"
     pid=$!

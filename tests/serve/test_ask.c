@@ -1,5 +1,6 @@
 /* test_ask.c: asks on the shipped model, without HTTP: prompts, events, stop strings, logprobs, ends. */
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,8 +21,11 @@ static int n_rows;
 static suan__ledger_row last_row;
 
 bool suan__ledger_add(suan__ledger *ledger, const suan__ledger_row *row) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the batch's thread and the test's own */
+    pthread_mutex_lock(&lock);
     n_rows++;
     last_row = *row;
+    pthread_mutex_unlock(&lock);
     return true;
 }
 
