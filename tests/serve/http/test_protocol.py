@@ -182,7 +182,8 @@ def h04_lines():
             with server.connect() as s:
                 s.sendall(data)
                 s.shutdown(socket.SHUT_WR)
-                status_of(read_all(s, 3)[0])
+                got, _ = read_all(s, 3)
+                assert got.count(b"HTTP/1.1 ") <= 1, got  # a client that has closed its half may be taken for gone: the reply may be cut
 
 
 def h04_lines_start():
