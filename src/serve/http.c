@@ -213,20 +213,16 @@ static void dispatch(suan__exchange *x, suan__connection *c) {
 }
 
 static enum MHD_Result answer(suan__exchange *x, suan__connection *c) {
-    enum MHD_Result result = MHD_YES;
     if (x->is_lingering && x->was_answered) return MHD_NO;
     if (!x->is_dispatched) dispatch(x, c);
     pthread_mutex_lock(&x->lock);
-    if (x->has_begun && !x->is_queued && !x->is_gone) {
-        result = suan__reply_queue(x);
-    } else if (x->is_gone) {
-        result = MHD_NO;
-    } else if (!x->is_suspended && !x->is_queued) { /* woken for nothing */
+    bool is_gone = x->is_gone, is_ready = x->has_begun && !x->is_queued && !is_gone;
+    if (!is_ready && !is_gone && !x->is_suspended && !x->is_queued) { /* woken for nothing, or nothing is there yet */
         x->is_suspended = true;
         MHD_suspend_connection(x->connection);
     }
     pthread_mutex_unlock(&x->lock);
-    return result;
+    return is_ready ? suan__reply_queue(x) : is_gone ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result begin(suan__http *http, suan__connection *c, struct MHD_Connection *connection, const char *method,

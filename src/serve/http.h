@@ -59,7 +59,7 @@ struct suan__exchange {
     suan__arena arena;
     const char *method, *capture;
     const char *uri; /* as it came, while the head is read */
-    char *path; /* decoded, for messages */
+    char *path;      /* decoded, for messages */
     suan__pair *headers, *query;
     size_t n_headers, n_query;
     bool is_head, is_tls, is_version_1_0, wants_continue;
@@ -112,10 +112,10 @@ typedef struct suan__connection {
     double since; /* of the phase; HEAD: of the wait, then of the request line */
     uint64_t n_body;
     uint32_t n_requests;
-    bool in_head;      /* HEAD: the request line is there */
-    bool peer_closed;  /* no more comes from the client */
-    char *uri;         /* of the request line, as it came */
-    suan__exchange *x; /* the present request */
+    bool in_head;            /* HEAD: the request line is there */
+    atomic_bool peer_closed; /* no more comes from the client */
+    char *uri;               /* of the request line, as it came */
+    suan__exchange *x;       /* the present request */
 } suan__connection;
 
 typedef struct suan__http {
@@ -180,7 +180,7 @@ suan__exchange *suan__exchange_new(suan__http *http);
 void suan__exchange_refuse(suan__exchange *x, suan__problem_kind kind, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void suan__exchange_gone(suan__exchange *x); /* the client left */
-/* reply.c: what libmicrohttpd sends. Called with x->lock held, once the reply has begun. */
+/* reply.c: what libmicrohttpd sends. On its thread, once, when the reply has begun; without x->lock, which libmicrohttpd's own comes before. */
 enum MHD_Result suan__reply_queue(suan__exchange *x);
 void suan__reply_tick(suan__exchange *x, double now); /* keep-alives */
 

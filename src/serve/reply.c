@@ -237,6 +237,7 @@ static ssize_t read_out(void *ctx, uint64_t position, char *to, size_t capacity)
     return result;
 }
 
+/* Nothing of this changes once the reply has begun. */
 static void add_headers(suan__exchange *x, struct MHD_Response *response) {
     static const suan__pair always[] = {
         {"Server", "suan"},
@@ -264,15 +265,17 @@ static void release(void *ctx) {
 }
 
 enum MHD_Result suan__reply_queue(suan__exchange *x) {
+    pthread_mutex_lock(&x->lock);
     uint64_t size = x->is_stream ? MHD_SIZE_UNKNOWN : x->out.n;
+    if (x->first_byte == 0 && !x->is_stream) x->first_byte = suan__now() - x->came;
+    x->is_queued = true;
+    pthread_mutex_unlock(&x->lock);
     struct MHD_Response *response = MHD_create_response_from_callback(size, 16384, read_out, suan__exchange_ref(x), release);
     if (!response) {
         suan__exchange_free(x); /* the reference above: not the last */
         return MHD_NO;
     }
     add_headers(x, response);
-    if (x->first_byte == 0 && !x->is_stream) x->first_byte = suan__now() - x->came;
-    x->is_queued = true;
     enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)x->status, response);
     MHD_destroy_response(response);
     return result;
