@@ -136,20 +136,21 @@ static void open_model(bench *b, const char *name, const char *level, int n_thre
 int main(int argc, char **argv) {
     static bench b = {.depth = 256, .seconds = 1.5};
     const char *level = NULL, *model = NULL;
-    uint32_t counts[16], n_counts = 0, n_layer = 0;
-    int n_threads = 0;
+    uint32_t counts[16], n_counts = 0, n_layer = 0, n_threads = 0;
+    const struct {
+        const char *name;
+        uint32_t *to;
+    } numbers[] = {{"--threads", &n_threads}, {"--depth", &b.depth}, {"--layers", &n_layer}};
     for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--level") == 0)
-            level = value, i++;
-        else if (strcmp(argv[i], "--threads") == 0)
-            n_threads = (int)strtol(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--depth") == 0)
-            b.depth = (uint32_t)strtoul(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--layers") == 0)
-            n_layer = (uint32_t)strtoul(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--seconds") == 0)
-            b.seconds = strtod(value, NULL), i++;
+        const char *next = i + 1 < argc ? argv[i + 1] : "";
+        uint32_t *number = NULL;
+        for (int k = 0; k < 3; k++) number = strcmp(argv[i], numbers[k].name) == 0 ? numbers[k].to : number;
+        bool is_level = strcmp(argv[i], "--level") == 0, is_seconds = strcmp(argv[i], "--seconds") == 0;
+        if (number) *number = (uint32_t)strtoul(next, NULL, 10);
+        if (is_level) level = next;
+        if (is_seconds) b.seconds = strtod(next, NULL);
+        if (number || is_level || is_seconds)
+            i++;
         else if (strcmp(argv[i], "--operations") == 0)
             b.want_operations = true;
         else if (!model)
@@ -163,7 +164,7 @@ int main(int argc, char **argv) {
     }
     if (n_counts == 0)
         for (uint32_t n = 1; n <= 32; n *= 2) counts[n_counts++] = n;
-    open_model(&b, model, level, n_threads, n_layer);
+    open_model(&b, model, level, (int)n_threads, n_layer);
     fill_caches(&b);
     printf("%s, %d threads: read %.2f GB/s, %s %.1f GOP/s, f32 fma %.1f GFLOP/s\n", b.graph->kernels->name,
            suan__pool_n_threads(b.graph->pool), b.limits.read_bytes_per_second * 1e-9, b.limits.int8_instruction,
