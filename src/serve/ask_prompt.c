@@ -220,18 +220,11 @@ static bool append_ids(suan__ask_state *a, const char *text, size_t n, unsigned 
     return true;
 }
 
-/* Whether the prompt ends within a block of reasoning that the template opened. */
+/* Whether the template opened the reasoning at the end of the prompt. Marks further up are of older turns, or words of the request. */
 static bool opens_reasoning(const suan__ask_state *a) {
-    bool is_open = false;
-    const char *at = a->prompt, *end = a->prompt + a->n_prompt, *open, *close;
-    while (at && at < end) {
-        open = memmem(at, (size_t)(end - at), "<think>", 7);
-        close = memmem(at, (size_t)(end - at), "</think>", 8);
-        if (!open && !close) break;
-        is_open = open && (!close || open < close);
-        at = is_open ? open + 7 : close + 8;
-    }
-    return is_open;
+    size_t n = a->n_prompt;
+    while (n > 0 && memchr(" \t\r\n", a->prompt[n - 1], 4)) n--;
+    return n >= 7 && memcmp(a->prompt + n - 7, "<think>", 7) == 0;
 }
 
 /* The last message's words behind the prompt that the template wrote for its answer. */

@@ -424,9 +424,19 @@ static void ask_bad_schema(suan__ask *ask, const void *arg) {
     ask->n_format_text = strlen(ask->format_text);
 }
 
+/* Marks of reasoning in a request are words, and cost what words cost. */
+static void ask_marks(suan__ask *ask, const void *arg) {
+    suan__buf text = {0};
+    for (int i = 0; i < 200000; i++) suan__buf_append(&text, "<think>", 7);
+    ask->messages = one_message(text.data);
+    ask->think = 0;
+    suan__buf_fini(&text);
+}
+
 static void test_ask_problems_are_named(void **state) {
     refused(ask_too_long, NULL, SUAN__PROBLEM_CONTEXT, "600");
     refused(ask_too_long, NULL, SUAN__PROBLEM_CONTEXT, "512");
+    refused(ask_marks, NULL, SUAN__PROBLEM_CONTEXT, "512");
     refused(ask_wrong_id, NULL, SUAN__PROBLEM_INVALID, "4096");
     static const char *const shadows[] = {"messages", "tools", "chat_template", "bos_token", "add_generation_prompt"};
     for (size_t i = 0; i < sizeof shadows / sizeof *shadows; i++) refused(ask_for_template, shadows[i], SUAN__PROBLEM_INVALID, shadows[i]);
