@@ -46,6 +46,8 @@ typedef struct line {
 static line lines[MAX_LINES];
 static size_t n_lines;
 static FILE *writing; /* NULL: checking */
+static int thread_counts[MAX_THREAD_COUNTS];
+static int n_thread_counts;
 
 static void read_table(void) {
     char path[1024], text[160], model[32], type[16], activations[8], kv[8];
@@ -102,9 +104,6 @@ static const char *activations_name(const profile *p) {
 static const char *kv_name(const profile *p) {
     return p->kv == SUAN_KV_F32 ? "f32" : p->kv == SUAN_KV_F16 ? "f16" : "q8_0";
 }
-
-static int thread_counts[MAX_THREAD_COUNTS];
-static int n_thread_counts;
 
 static void read_thread_counts(void) {
     const char *text = getenv("SUAN_TEST_THREADS");

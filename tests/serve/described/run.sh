@@ -21,6 +21,11 @@ fi
 cat >"$work/schemathesis.toml" <<'TOML'
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "401", "403", "404", "413"]
+
+# GET of such a path asks for a model of that name.
+[[operations]]
+include-path-regex = ":"
+checks.unsupported_method.enabled = false
 TOML
 "$suan" serve -m "$source/models/seed" --port 0 --ledger none --log-file /dev/null >"$work/out" 2>"$work/err" &
 pid=$!
