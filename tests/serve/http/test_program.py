@@ -50,10 +50,11 @@ class Program(Server):
         return self.child.wait(seconds)
 
     def close(self):
-        if self.child.poll() is None:
-            self.stop()
+        status, text = self.stop() if self.child.poll() is None else 0, self.text()
         self.out.close()
         self.dir.cleanup()
+        if status != 0:
+            raise RuntimeError("it ended with %d: %s" % (status, text[-2000:]))
 
     def chat(self, headers=(), **more):
         return self.ask("POST", "/v1/chat/completions", dict(CHAT, **more), headers, timeout=60)[0]
