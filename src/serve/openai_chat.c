@@ -218,7 +218,7 @@ static bool read_stream(suan__exchange *x, chat *c, const json_t *body, suan__pr
 static bool read_logprobs(suan__ask *ask, chat *c, const json_t *body, suan__problem *problem) {
     const json_t *top = suan__field_get(body, &suan__openai_chat_fields, "top_logprobs");
     c->want_logprobs = json_is_true(suan__field_get(body, &suan__openai_chat_fields, "logprobs"));
-    if (top && !c->want_logprobs)
+    if (suan__field_integer(top, 0) > 0 && !c->want_logprobs)
         return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "top_logprobs", "top_logprobs needs logprobs to be true.");
     ask->params.want_logprobs = c->want_logprobs;
     ask->params.n_logprobs = (uint32_t)suan__field_integer(top, 0);

@@ -71,6 +71,7 @@ static const suan__field part_rows[] = {
     REQUIRED("type", STRING, "text"),
     HONOURED("text", STRING, ""),
     ADVISES("prompt_cache_breakpoint", OBJECT, ""),
+    ADVISES("cache_control", OBJECT, "another vendor's; some programs send it everywhere"),
     REFUSED("image_url", "the model reads no images"),
     REFUSED("input_audio", "the model hears nothing"),
     REFUSED("file", "the model reads no files"),
