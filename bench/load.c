@@ -148,6 +148,13 @@ static void report(const options *o, double begin) {
            gaps[n - 1]);
 }
 
+/* 0 for what is no number: main refuses it. */
+static int number(const char *text) {
+    char *end;
+    long n = strtol(text, &end, 10);
+    return *text && !*end && n > 0 && n < 1000000 ? (int)n : 0;
+}
+
 static void run(const options *o) {
     struct pollfd fds[MAX_CLIENTS];
     for (int i = 0; i < o->n_clients; i++) clients[i].fd = connect_to(o);
@@ -179,9 +186,9 @@ static void run(const options *o) {
 int main(int argc, char **argv) {
     options o = {.n_clients = 32, .n_prompt = 256, .n_answer = 128, .model = "default"};
     for (int c; (c = getopt(argc, argv, "c:p:n:m:k:b:")) != -1;) {
-        if (c == 'c') o.n_clients = atoi(optarg);
-        if (c == 'p') o.n_prompt = atoi(optarg);
-        if (c == 'n') o.n_answer = atoi(optarg);
+        if (c == 'c') o.n_clients = number(optarg);
+        if (c == 'p') o.n_prompt = number(optarg);
+        if (c == 'n') o.n_answer = number(optarg);
         if (c == 'm') o.model = optarg;
         if (c == 'k') o.key = optarg;
         if (c == 'b') o.banned = optarg;

@@ -35,7 +35,7 @@ static void set_digits(bound *x, const char *text) {
         else if (n < 60)
             digits[n++] = *text;
     }
-    if (*text == 'e') exponent = atoi(text + 1);
+    if (*text == 'e') exponent = (int)strtol(text + 1, NULL, 10);
     if (point < 0) point = n;
     point += exponent;
     x->n_integer = point > 1 ? point : 1;

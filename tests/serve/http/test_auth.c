@@ -20,9 +20,9 @@
 static char path[256];
 
 static int setup(void **state) {
-    char *directory = mkdtemp(strcpy(path, "/tmp/suan-auth-XXXXXX"));
-    assert_non_null(directory);
-    strcat(path, "/keys");
+    char directory[] = "/tmp/suan-auth-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/keys", directory);
     return 0;
 }
 
