@@ -119,6 +119,8 @@ bool suan__ask_stop(suan__exchange *x, suan__ask *ask, const json_t *v, const ch
 }
 
 void suan__ask_fail(suan__exchange *x, const suan__problem *problem) {
+    const suan__ask_group *group = suan__exchange_kept(x, free_group);
+    if (group && group->is_gone) return; /* nobody listens: the log says that the client left, and nothing else */
     if (!suan__reply_has_begun(x)) {
         suan__reply_problem(x, problem);
         return;

@@ -15,6 +15,13 @@ static suan__exchange *pop(suan__http *http) {
     return x;
 }
 
+static bool has_left(suan__exchange *x) {
+    pthread_mutex_lock(&x->lock);
+    bool is_gone = x->is_gone;
+    pthread_mutex_unlock(&x->lock);
+    return is_gone;
+}
+
 static void *work(void *ctx) {
     static const suan__problem forgotten = {.kind = SUAN__PROBLEM_INTERNAL, .message = "The request was not answered."};
     suan__http *http = ctx;
@@ -22,8 +29,8 @@ static void *work(void *ctx) {
     pthread_setname_np(pthread_self(), "suan-handler");
     while ((x = pop(http))) {
         x->route->handler(x);
-        /* Nobody but this thread and libmicrohttpd's side knows it any more: then nobody will reply. */
-        if (atomic_load(&x->n_refs) <= 2 && !suan__reply_has_begun(x)) suan__reply_problem(x, &forgotten);
+        /* Nobody but this thread and libmicrohttpd's side knows it any more: then nobody will reply. To a client that left nobody has to. */
+        if (atomic_load(&x->n_refs) <= 2 && !suan__reply_has_begun(x) && !has_left(x)) suan__reply_problem(x, &forgotten);
         suan__exchange_free(x);
         pthread_mutex_lock(&http->queue_lock);
         http->n_working--;
