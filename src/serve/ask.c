@@ -40,19 +40,21 @@ static void free_group(void *p) {
     suan__free(group);
 }
 
+/* 53 bits, which every reader of JSON keeps whole. Without random numbers the seed stays. */
+static void draw_seed(uint64_t *seed) {
+    uint64_t bits;
+    if (getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits) *seed = bits >> 11;
+}
+
 static suan__ask_group *group_of(suan__exchange *x) {
     suan__ask_group *group = suan__exchange_kept(x, free_group);
     if (group) return group;
     group = suan__calloc(1, sizeof *group);
     if (!group) return NULL;
     pthread_mutex_init(&group->lock, NULL);
+    group->seed = suan__exchange_server(x)->config.sampling.seed;
+    if (suan__exchange_server(x)->config.draws_seeds) draw_seed(&group->seed);
     return suan__exchange_keep(x, group, free_group) ? group : NULL;
-}
-
-/* 53 bits, which every reader of JSON keeps whole. Without random numbers the seed stays. */
-static void draw_seed(uint64_t *seed) {
-    uint64_t bits;
-    if (getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits) *seed = bits >> 11;
 }
 
 suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*free_ctx)(void *)) {
@@ -71,7 +73,7 @@ suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*
     a->group = group;
     suan_request_params_init(&a->ask.params);
     a->ask.params.sampling = suan__exchange_server(x)->config.sampling;
-    if (suan__exchange_server(x)->config.draws_seeds) draw_seed(&a->ask.params.sampling.seed);
+    a->ask.params.sampling.seed = group->seed;
     a->ask.params.n_choices = 1;
     a->ask.think = -1;
     if (!suan__exchange_keep(x, a, free_state)) { /* it has been freed */
@@ -258,6 +260,14 @@ static bool hand_in(suan__ask_state *a, const suan_request_params *params, suan_
     return is_good;
 }
 
+/* What repeats the answer, bit by bit, besides the request: for whoever asked without a seed. */
+static void tell_seed(suan__exchange *x, const suan_request_params *params) {
+    char text[24];
+    if (params->only_prompt || params->pooling != SUAN_POOLING_NONE || suan__reply_has_begun(x)) return;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)params->sampling.seed);
+    suan__reply_header(x, "x-suan-seed", text);
+}
+
 bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
     suan__ask_state *a = state_of(ask);
     const suan__server *s = suan__exchange_server(x);
@@ -265,6 +275,7 @@ bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem)
     suan_error err = {0};
     params.ids = a->ids;
     params.n_ids = a->n_ids;
+    tell_seed(x, &params);
     if (!ask->plain) params.stop = NULL, params.n_stop = 0; /* they are found in what is visible, see ask_text.h; all of a plain text is */
     params.grammar = a->grammar;
     params.keep_control = !ask->plain; /* marks of reasoning and calls are control tokens in some vocabularies */

@@ -39,6 +39,7 @@ typedef struct suan__ask_group {
         lock; /* of all members, and of the requests of the asks; held while the batch takes a request, so no event overtakes the pointer to it */
     struct suan__ask_state *active; /* those that have a request, linked by `next` */
     bool is_watched, is_gone, is_slow;
+    uint64_t seed; /* drawn for all asks of the exchange */
     uint32_t n_open; /* prepared, and not ended */
     suan_usage usage;
     uint32_t n_reasoning;

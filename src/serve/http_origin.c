@@ -74,7 +74,7 @@ bool suan__origin_check(suan__exchange *x, const char *host, const char *origin)
     if (!origin) return true;
     if (is_origin_listed(x->http, origin)) {
         suan__reply_header(x, "Access-Control-Allow-Origin", origin);
-        suan__reply_header(x, "Access-Control-Expose-Headers", "x-request-id, request-id, x-suan-advisory, Retry-After");
+        suan__reply_header(x, "Access-Control-Expose-Headers", "x-request-id, request-id, x-suan-advisory, x-suan-seed, Retry-After");
         suan__reply_header(x, "Vary", "Origin");
         return true;
     }
