@@ -2,7 +2,7 @@
 # test.sh [stage...]: builds and tests every configuration; the last line says how many tests passed, failed and were skipped.
 #   gcc       release build of gcc, all tests but those of `clients` and `slow`
 #   clang     clang, every warning an error (nothing is run)
-#   sanitize  gcc with the address and undefined behaviour sanitizers, all tests
+#   sanitize  gcc with the address and undefined behaviour sanitizers, all tests but those against outside oracles (model_many runs the same models)
 #   arm       64-bit Arm under qemu, every warning of gcc an error: the tests of what may differ by processor, whole models' bits among them
 #   clients   the vendors' clients from PyPI and a browser against the release build; skipped where they cannot be had
 #   slow      not by default: other programs from PyPI that take long (an evaluation harness, requests made from the description)
@@ -76,7 +76,7 @@ for stage in "$@"; do
         ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         export ASAN_OPTIONS UBSAN_OPTIONS
         build build-sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static &&
-            check build-sanitize -t 5 --no-suite house --no-suite numbers --no-suite clients --no-suite slow
+            check build-sanitize -t 5 --no-suite house --no-suite numbers --no-suite oracle --no-suite clients --no-suite slow
         unset ASAN_OPTIONS UBSAN_OPTIONS
         ;;
     arm)
