@@ -81,7 +81,7 @@ for stage in "$@"; do
         ;;
     arm)
         if sh scripts/deps.sh build test arm; then
-            build build-arm --cross-file scripts/aarch64.ini -Dcli=false -Dwerror=true && SUAN_TEST_THREADS=2 check build-arm -t 10 --suite base --suite kernels --suite formats --suite text --suite engine --suite bits --no-suite numbers
+            build build-arm --cross-file scripts/aarch64.ini -Dcli=false -Dwerror=true && SUAN_TEST_THREADS=2 check build-arm -t 10 --suite base --suite kernels --suite formats --suite text --suite engine --suite bits --no-suite numbers --no-suite long
         else
             say "  the packages for 64-bit Arm cannot be installed: this stage is left out"
             skipped=$((skipped + 1))
