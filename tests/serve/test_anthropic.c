@@ -133,7 +133,7 @@ static const char *reason_of(suan__ask_finish finish) {
     static char reason[64];
     suan__exchange *x = ask(HEAD QUESTION);
     fake_end(x, finish, finish == SUAN__ASK_STOP_STRING ? "X" : NULL);
-    strcpy(reason, json_string_value(json_object_get(x->reply, "stop_reason")));
+    snprintf(reason, sizeof reason, "%s", json_string_value(json_object_get(x->reply, "stop_reason")));
     assert_json(json_object_get(x->reply, "stop_sequence"), finish == SUAN__ASK_STOP_STRING ? "'X'" : "null");
     fake_free(x);
     return reason;

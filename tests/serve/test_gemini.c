@@ -117,12 +117,15 @@ static void test_schema(void **state) {
 
 /* Deeper than any honest schema. */
 static void test_deep_schema(void **state) {
-    char body[8192] = "{'generationConfig': {'responseMimeType': 'application/json', 'responseSchema': ";
-    for (int i = 0; i < 100; i++) strcat(body, "{'type': 'ARRAY', 'items': ");
-    strcat(body, "{'type': 'STRING'}");
-    for (int i = 0; i < 100; i++) strcat(body, "}");
-    strcat(body, "}, " QUESTION "}");
-    suan__exchange *x = ask(body);
+    suan__buf body = {0};
+    suan__buf_printf(&body, "{'generationConfig': {'responseMimeType': 'application/json', 'responseSchema': ");
+    for (int i = 0; i < 100; i++) suan__buf_printf(&body, "{'type': 'ARRAY', 'items': ");
+    suan__buf_printf(&body, "{'type': 'STRING'}");
+    for (int i = 0; i < 100; i++) suan__buf_append(&body, "}", 1);
+    suan__buf_printf(&body, "}, " QUESTION "}");
+    assert_false(body.failed);
+    suan__exchange *x = ask(body.data);
+    suan__buf_fini(&body);
     assert_int_equal(x->problem.kind, SUAN__PROBLEM_INVALID);
     assert_non_null(strstr(x->problem.message, "64 levels"));
     fake_free(x);

@@ -105,7 +105,7 @@ static void the_check_takes_as_long_whatever_it_finds(void **state) {
     assert_int_equal(suan__auth_open(&auth, path, NULL, &err), SUAN_OK);
     uint64_t right = instructions(counter, auth, keys[1]);
     for (size_t n_right = 0; n_right < strlen(keys[1]); n_right++) { /* so many characters are right */
-        strcpy(key, keys[1]);
+        snprintf(key, sizeof key, "%s", keys[1]);
         for (size_t i = n_right; key[i]; i++) key[i] = '!';
         assert_int_equal(instructions(counter, auth, key), right);
     }
