@@ -50,6 +50,11 @@ SUAN_API const char *suan_answer_syntax_name(suan_answer_syntax syntax);
 /* The inverse: false for a name that is none. */
 SUAN_API bool suan_answer_syntax_parse(const char *name, suan_answer_syntax *syntax);
 
+/* What ends the reasoning of an answer as the template (its source; NULL: any) writes it: for suan_think_limit. may_call: a call may follow. *reopen: the same, for reasoning that is
+ * opened again behind it. Static strings. */
+SUAN_API const char *suan_answer_think_end(suan_answer_syntax syntax, const char *template_source, size_t n, bool may_call,
+                                           const char **reopen);
+
 typedef struct suan_answer_options {
     suan_answer_syntax syntax;
     bool has_calls;     /* look for calls; without, their marks are text like other text */

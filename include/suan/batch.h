@@ -109,13 +109,14 @@ typedef struct suan_request_params {
     size_t n_stop;
     bool want_logprobs;
     uint32_t n_logprobs;
-    bool prompt_logprobs;  /* also of the prompt's tokens (the prefix cache is not used then) */
-    bool keep_control;     /* pieces hold the text of control tokens too, but for those that end the answer: for suan_answer_feed */
-    bool only_prompt;      /* nothing is drawn: for prompt_logprobs */
-    suan_pooling pooling;  /* not NONE: an embedding of the prompt (L2-normalised), nothing is drawn */
-    suan_grammar *grammar; /* NULL: none; a reference is taken */
-    uint64_t owner;        /* who asks: shares its prefixes with nobody else, takes turns with others */
-    double max_seconds;    /* from submit; then the choices end with LENGTH (time_over). 0: none */
+    bool prompt_logprobs;          /* also of the prompt's tokens (the prefix cache is not used then) */
+    bool keep_control;             /* pieces hold the text of control tokens too, but for those that end the answer: for suan_answer_feed */
+    bool only_prompt;              /* nothing is drawn: for prompt_logprobs */
+    suan_pooling pooling;          /* not NONE: an embedding of the prompt (L2-normalised), nothing is drawn */
+    suan_grammar *grammar;         /* NULL: none; a reference is taken */
+    const suan_think_limit *think; /* NULL: reasoning ends where the model ends it. Of each choice */
+    uint64_t owner;                /* who asks: shares its prefixes with nobody else, takes turns with others */
+    double max_seconds;            /* from submit; then the choices end with LENGTH (time_over). 0: none */
     suan_event_fn *on_event;
     void *ctx;
 } suan_request_params;
@@ -127,6 +128,8 @@ SUAN_API void suan_request_params_init(suan_request_params *params);
 SUAN_API suan_status suan_batch_submit(suan_batch *batch, const suan_request_params *params, suan_request **request, suan_error *err);
 /* Any thread. Takes effect within one step; END follows. */
 SUAN_API void suan_request_cancel(suan_request *request);
+/* From within a PIECE of this request only: the choice that the piece belongs to draws nothing more; it ends with STOP, its CHOICE comes next, others go on. */
+SUAN_API void suan_request_end_choice(suan_request *request, uint32_t choice);
 /* Any thread: a paused request keeps its pages (unless others need them) and draws nothing until it goes on. */
 SUAN_API void suan_request_pause(suan_request *request, bool paused);
 /* Cancels what has not ended; no event comes after the call has returned (from within an event of this request: after that event). NULL is fine; sets *request to NULL. */

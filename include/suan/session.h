@@ -9,6 +9,7 @@
 #ifndef SUAN_SESSION_H
 #define SUAN_SESSION_H
 
+#include "suan/answer.h"
 #include "suan/model.h"
 
 #ifdef __cplusplus
@@ -131,6 +132,18 @@ typedef struct suan_piece {
 /* Borrowed for the call. A value other than 0 stops generating (finish: cancelled). */
 typedef int suan_piece_fn(void *ctx, const suan_piece *piece);
 
+/* A limit on the reasoning of an answer. Once the model has drawn `budget` tokens of it and not ended it, the tokens of `close` come next, whatever the model would have
+ * drawn, and it goes on behind them. They are tokens of the answer like all others: reported, counted, the same in every run. A grammar goes before: what it does not
+ * allow is not forced. Marks that open and end reasoning are no tokens of it. */
+typedef struct suan_think_limit {
+    uint32_t budget;           /* 0: reasoning is closed as soon as it is open */
+    suan_answer_syntax syntax; /* how reasoning is marked */
+    const char *prompt;        /* the rendered prompt or its end, which may have opened the reasoning; NULL: it has not */
+    size_t n_prompt;           /* borrowed for the call, as all pointers are */
+    const char *close,
+        *reopen; /* NUL-terminated, see suan_answer_think_end; reopen: instead of close where reasoning begins again behind it */
+} suan_think_limit;
+
 typedef enum suan_finish { SUAN_FINISH_STOP = 0, SUAN_FINISH_LENGTH, SUAN_FINISH_CANCELLED } suan_finish;
 
 typedef struct suan_generate_params {
@@ -146,6 +159,7 @@ typedef struct suan_generate_params {
     struct suan_matcher
         *matcher; /* what form the answer has (suan/grammar.h); used up by one answer. End tokens are ends then, whatever ignore_eos
                                      says, and the answer ends where nothing may follow. NULL: none */
+    const suan_think_limit *think; /* NULL: reasoning ends where the model ends it. Needs a tokenizer */
 } suan_generate_params;
 SUAN_API void suan_generate_params_init(suan_generate_params *params);
 

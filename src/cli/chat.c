@@ -48,7 +48,7 @@ static suan_status encode(cli_chat *chat, int32_t **ids, size_t *n_ids, suan_err
     char *prompt = NULL;
     suan_status status = suan_model_chat_encode(chat->model, request, strlen(request), chat->now, ids, n_ids, &prompt, err);
     free(request);
-    if (status == SUAN_OK) status = cli_form_begin(&chat->form, chat->model, prompt, err);
+    if (status == SUAN_OK) status = cli_form_begin(&chat->form_options, &chat->form, chat->model, prompt, err);
     suan_free(prompt);
     return status;
 }
@@ -64,6 +64,7 @@ static suan_status generate(cli_chat *chat, const int32_t *ids, size_t n_ids, tu
     params.on_piece = on_piece;
     params.ctx = t;
     params.matcher = chat->form.matcher;
+    params.think = chat->form.think;
     cli_progress_init(&t->progress, "reading", CLI_UNIT_TOKENS);
     suan_session_on_progress(chat->session, cli_progress_step, &t->progress);
     cli_stop_watch(chat->session, cli_lines_is_terminal(chat->lines));

@@ -87,7 +87,7 @@ static int prepare(run *r, const char *path) {
     r->load_seconds = cli_seconds() - start;
     if (cli_sampling_make(&r->o->sampling, r->model, &r->sampling, &r->bias, &err) != SUAN_OK) return cli_fail("run", &err);
     if (cli_prompt_encode(&r->o->prompt, &r->prompt, r->model, &err) != SUAN_OK) return cli_fail("run", &err);
-    if (cli_form_begin(&r->form, r->model, r->prompt.rendered, &err) != SUAN_OK) return cli_fail("run", &err);
+    if (cli_form_begin(&r->o->form, &r->form, r->model, r->prompt.rendered, &err) != SUAN_OK) return cli_fail("run", &err);
     if (r->prompt.used_template) cli_note("The model's chat template is applied; --raw leaves it out.");
     return 0;
 }
@@ -106,6 +106,7 @@ static int generate(run *r) {
     params.on_piece = on_piece;
     params.ctx = r;
     params.matcher = r->form.matcher;
+    params.think = r->form.think;
     cli_progress_init(&r->progress, "reading the prompt", CLI_UNIT_TOKENS);
     suan_session_on_progress(r->session, cli_progress_step, &r->progress);
     cli_stop_watch(r->session, false);

@@ -5,9 +5,8 @@
 
 /* ---- one draw, on any thread ---- */
 
-static suan_status draw_token(suan_batch *b, suan__draw *d, int i_thread) {
+static suan_status draw_freely(suan_batch *b, suan__draw *d, int i_thread) {
     suan__choice *c = d->choice;
-    const suan_request *r = c->request;
     suan_error *err = &d->error;
     const uint32_t *mask = NULL;
     if (c->matcher) {
@@ -17,7 +16,16 @@ static suan_status draw_token(suan_batch *b, suan__draw *d, int i_thread) {
     }
     d->id = suan__sampler_draw_masked(b->samplers[i_thread], &c->sampling, mask, d->logits, c->ids, c->n_ids, c->n_ids);
     SUAN_CHECK(d->id >= 0, SUAN_EUNSUPPORTED, "grammar: no token of the model's vocabulary can come next");
-    if (c->matcher) SUAN_TRY(suan_matcher_accept(c->matcher, d->id, err));
+    return c->matcher ? suan_matcher_accept(c->matcher, d->id, err) : SUAN_OK;
+}
+
+static suan_status draw_token(suan_batch *b, suan__draw *d, int i_thread) {
+    suan__choice *c = d->choice;
+    const suan_request *r = c->request;
+    suan_error *err = &d->error;
+    d->id = suan__think_forced(&c->think, c->matcher);
+    if (d->id < 0) SUAN_TRY(draw_freely(b, d, i_thread));
+    SUAN_TRY(suan__think_take(&c->think, d->id, err));
     d->is_end = (!r->ignore_eos || c->matcher) && suan__model_is_eog(b->model, d->id);
     if (!d->is_end) SUAN_TRY(suan__output_push(&c->output, d->id, err));
     d->text = suan__output_take(&c->output, false, &d->n_text);

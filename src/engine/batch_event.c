@@ -40,6 +40,7 @@ void suan__batch_tell_draw(const suan__draw *d) {
 static void free_choice(suan__choice *c) {
     suan__output_fini(&c->output);
     suan_matcher_free(c->matcher);
+    suan__think_fini(&c->think);
     suan__free(c->ids);
     c->matcher = NULL;
     c->ids = NULL;

@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
+#include "engine/think.h"
 #include "model/cost.h"
 #include "suan/batch.h"
 
@@ -52,6 +53,7 @@ struct suan__choice {
     suan_sampling sampling;
     suan__output output;
     suan_matcher *matcher;
+    suan__think think;
     uint32_t n_drawn;
     bool was_stopped; /* it had a slot before */
     bool is_over;     /* the last draw ended it: finish, or status and request->error */
@@ -84,6 +86,7 @@ struct suan_request {
     char **stop; /* [n_stop] in one allocation */
     size_t n_stop;
     suan_grammar *grammar;
+    suan__think_rule think;
     double deadline; /* 0: none */
     suan_event_fn *on_event;
     void *ctx;

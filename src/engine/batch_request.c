@@ -136,6 +136,7 @@ static suan_status make_request(suan_request **request, suan_batch *b, const sua
     if (p->max_seconds > 0) r->deadline = r->submitted + p->max_seconds;
     SUAN_TRY_GOTO(copy_arrays(r, p, err));
     if (p->grammar) SUAN_TRY_GOTO(start_grammar(r, p->grammar, err));
+    if (!r->only_prompt) SUAN_TRY_GOTO(suan__think_rule_init(&r->think, p->think, b->model->tokenizer, err));
     *request = r;
     return SUAN_OK;
 fail:
@@ -147,10 +148,12 @@ void suan__request_free(suan_request *r) {
     for (uint32_t i = 0; r->choices && i < r->n_choices; i++) {
         suan__output_fini(&r->choices[i].output);
         suan_matcher_free(r->choices[i].matcher);
+        suan__think_fini(&r->choices[i].think);
         suan__free(r->choices[i].ids);
     }
     suan__output_fini(&r->echo);
     suan_grammar_free(r->grammar);
+    suan__think_rule_fini(&r->think);
     suan__free(r->choices);
     suan__free(r->pooled);
     suan__free(r->stop);
@@ -253,6 +256,13 @@ void suan__batch_cancel(suan_request *r) {
 
 void suan_request_cancel(suan_request *request) {
     suan__batch_cancel(request);
+}
+
+void suan_request_end_choice(suan_request *request, uint32_t choice) {
+    suan__choice *c = &request->choices[choice];
+    if (c->is_over) return; /* the draw has ended it by itself */
+    c->is_over = true;
+    c->finish = SUAN_FINISH_STOP;
 }
 
 void suan_request_pause(suan_request *request, bool paused) {

@@ -123,6 +123,7 @@ suan_status suan__batch_begin(suan__choice *c, suan_error *err) {
     c->most = (uint32_t)most;
     SUAN_TRY(suan__output_init(&c->output, b->model->tokenizer, (const char *const *)r->stop, r->n_stop, !r->keep_control, err));
     if (r->grammar && !c->matcher) SUAN_TRY(suan_matcher_create(&c->matcher, r->grammar, b->vocabulary, err));
+    SUAN_TRY(suan__think_init(&c->think, &r->think, b->model->tokenizer, err));
     c->age = ++b->n_ages;
     return SUAN_OK;
 }

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
+#include "engine/think.h"
 #include "suan/grammar.h"
 
 typedef struct generation {
@@ -16,6 +17,8 @@ typedef struct generation {
     suan_result *r;
     uint32_t *mask; /* of the matcher: a bit for each row of the model; NULL without one */
     suan__output output;
+    suan__think_rule think_rule;
+    suan__think think;
     bool caller_is_out; /* the callback said stop: it is not called again */
     suan_logprob top[SUAN__MAX_TOP];
 } generation;
@@ -49,6 +52,8 @@ static suan_status prepare(generation *g, uint64_t max_tokens, suan_error *err) 
     SUAN_TRY(suan__output_reserve(&g->output, max_tokens, err));
     g->r->ids = suan__malloc((size_t)max_tokens * sizeof *g->r->ids);
     SUAN_CHECK(g->r->ids, SUAN_ENOMEM, "generate: out of memory for an answer of %llu tokens", (unsigned long long)max_tokens);
+    SUAN_TRY(suan__think_rule_init(&g->think_rule, g->p->think, g->s->model->tokenizer, err));
+    SUAN_TRY(suan__think_init(&g->think, &g->think_rule, g->s->model->tokenizer, err));
     if (!g->p->matcher) return SUAN_OK;
     uint32_t n_rows = g->s->model->graph->hp.n_vocab, n_vocab = suan_tokenizer_n_vocab(g->s->model->tokenizer);
     g->mask = suan__calloc(suan_mask_words(n_rows > n_vocab ? n_rows : n_vocab), sizeof *g->mask);
@@ -106,6 +111,8 @@ static suan_status finish_text(generation *g, suan_error *err) {
 static suan_status draw(generation *g, const float *logits, int32_t *id, suan_error *err) {
     suan_session *s = g->s;
     suan_matcher *matcher = g->p->matcher;
+    *id = suan__think_forced(&g->think, matcher);
+    if (*id >= 0) return SUAN_OK;
     if (matcher) SUAN_TRY(suan_matcher_mask(matcher, g->mask, NULL, err));
     *id = suan__sampler_draw_masked(s->sampler, &g->p->sampling, g->mask, logits, s->ids, s->position, s->position);
     SUAN_CHECK(*id >= 0, SUAN_EUNSUPPORTED, "grammar: no token of the model's vocabulary can come next");
@@ -118,6 +125,7 @@ static suan_status next_token(generation *g, bool *done, suan_error *err) {
     const float *logits = suan_session_logits(s);
     int32_t id;
     SUAN_TRY(draw(g, logits, &id, err));
+    SUAN_TRY(suan__think_take(&g->think, id, err));
     g->r->ids[g->r->n_ids++] = id;
     bool is_end = (!g->p->ignore_eos || g->p->matcher) && suan__model_is_eog(s->model, id);
     if (!is_end) SUAN_TRY(suan__output_push(&g->output, id, err));
@@ -183,6 +191,8 @@ suan_status suan_generate(suan_session *session, const int32_t *ids, size_t n_id
     suan__fp_leave(saved);
     atomic_store(&session->cancel, false);
     suan__output_fini(&g.output);
+    suan__think_fini(&g.think);
+    suan__think_rule_fini(&g.think_rule);
     suan__free(g.mask);
     if (status != SUAN_OK) suan_result_fini(result);
     return status;

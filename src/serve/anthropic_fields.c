@@ -46,7 +46,7 @@ static const suan__field metadata_rows[] = {ADVISES("user_id", STRING, "for stat
 
 static const suan__field thinking_rows[] = {
     REQUIRED("type", STRING, "enabled, disabled or adaptive (as enabled)"),
-    ADVISES("budget_tokens", INTEGER, "thinking ends where the model ends it"),
+    RANGE("budget_tokens", INTEGER, 1, 2147483647, "with type enabled: thinking is closed behind so many tokens"),
     HONOURED("display", STRING, "summarized: the whole thinking; omitted: an empty block"),
 };
 static const suan__field choice_rows[] = {

@@ -85,6 +85,11 @@ static bool read_thinking(suan__exchange *x, suan__ask *ask, const json_t *think
     if (!suan__field_word(type, "enabled|disabled|adaptive", "thinking.type", problem)) return false;
     if (!suan__field_word(display, "summarized|omitted", "thinking.display", problem)) return false;
     ask->think = strcmp(json_string_value(type), "disabled") != 0;
+    const json_t *budget = json_object_get(thinking, "budget_tokens");
+    if (json_is_number(budget) && strcmp(json_string_value(type), "enabled") != 0)
+        return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "thinking.budget_tokens",
+                                 "thinking.budget_tokens belongs to type enabled, and to no other.");
+    if (json_is_number(budget)) ask->think_budget = suan__field_integer(budget, 0);
     a->hides_thinking = json_is_string(display) && strcmp(json_string_value(display), "omitted") == 0;
     return true;
 }

@@ -76,6 +76,7 @@ suan__ask *suan__ask_new(suan__exchange *x, suan__ask_fn *fn, void *ctx, void (*
     a->ask.params.sampling.seed = group->seed;
     a->ask.params.n_choices = 1;
     a->ask.think = -1;
+    a->ask.think_budget = -1;
     if (!suan__exchange_keep(x, a, free_state)) { /* it has been freed */
         suan__reply_problem(x, &no_memory);
         return NULL;
@@ -278,6 +279,8 @@ bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem)
     tell_seed(x, &params);
     if (!ask->plain) params.stop = NULL, params.n_stop = 0; /* they are found in what is visible, see ask_text.h; all of a plain text is */
     params.grammar = a->grammar;
+    suan_think_limit think;
+    if (suan__ask_think_limit(a, &think)) params.think = &think;
     params.keep_control = !ask->plain; /* marks of reasoning and calls are control tokens in some vocabularies */
     params.owner = suan__exchange_owner(x);
     params.on_event = suan__ask_on_event;
@@ -306,7 +309,7 @@ bool suan__ask_count(suan__exchange *x, suan__ask *ask, size_t *n_tokens, suan__
 
 static void find_problem(suan__ask_state *a, const suan_event *event, bool is_gone) {
     if (a->has_failed || event->status == SUAN_OK) return;
-    if (event->status == SUAN_STOPPED && a->n_choices > 0 && a->n_over == a->n_choices) return; /* stop strings ended all of them */
+    if (event->status == SUAN_STOPPED && a->n_choices > 0 && a->n_over == a->n_choices) return; /* it was answered before that */
     a->has_failed = true;
     if (event->status == SUAN_STOPPED) {
         suan__problem_set(&a->problem, SUAN__PROBLEM_BUSY, "", "%s",
@@ -322,14 +325,7 @@ static void find_problem(suan__ask_state *a, const suan_event *event, bool is_go
 void suan__ask_ended(suan__ask_state *a, const suan_event *event) {
     suan__exchange *x = a->x;
     suan__ask_event end = {.kind = SUAN__ASK_END, .usage = event->usage};
-    uint32_t n_drawn = 0;
-    bool ended_early = false;
-    for (uint32_t i = 0; i < a->n_choices; i++) {
-        end.n_reasoning += a->choices[i].n_reasoning;
-        n_drawn += a->choices[i].n_drawn;
-        ended_early |= a->choices[i].ended_early;
-    }
-    if (ended_early) end.usage.n_completion = n_drawn; /* what the batch drew behind a stop string counts for nobody */
+    for (uint32_t i = 0; i < a->n_choices; i++) end.n_reasoning += a->choices[i].n_reasoning;
     pthread_mutex_lock(&a->group->lock);
     suan_request *request = a->request;
     bool is_gone = a->group->is_gone;

@@ -34,7 +34,9 @@ typedef struct suan__ask {
     bool one_call;
     json_t *
         template_extra; /* more variables for the template: enable_thinking, reasoning_effort, ...; a reference of its own; may not shadow messages, tools, ... */
-    int think; /* -1: as the template does by itself; 0: off; 1: on; -2: off where the template lets it. 0 with a template that always thinks is a problem */
+    int think; /* -1: as the template does by itself; 0: off; 1: on; -2: off where the template lets it. With 0 what is opened all the same is closed again at once */
+
+    int64_t think_budget; /* tokens of reasoning, behind which it is closed; -1: no limit. With think 0 none are */
 
     /* how it is answered */
     suan_request_params

@@ -106,7 +106,7 @@ static void on_text(suan__ask_choice *c, const char *bytes, size_t n) {
     if (!suan__ask_text_feed(&c->text, bytes, n)) fail_memory(c->a);
     hand_on_text(c, &c->text, SUAN__ASK_TEXT);
     if (c->text.stop) {
-        c->ended_early = true;
+        suan_request_end_choice(c->a->request, c->i);
         end_choice(c, SUAN__ASK_STOP_STRING, c->text.stop);
     }
 }
@@ -216,7 +216,6 @@ static void on_piece(suan__ask_choice *c, const suan_piece *piece) {
     const suan_tokenizer *t = suan_model_tokenizer(suan__exchange_server(c->a->x)->model);
     if (c->is_over) return;
     if (piece->id >= 0) {
-        c->n_drawn++;
         c->n_undecided++;
         bool is_end = t && !ask->plain && !ask->params.ignore_eos &&
                       suan_tokenizer_is_eog(t, piece->id); /* harnesses count on every token that was drawn */
@@ -289,7 +288,7 @@ int suan__ask_on_event(void *ctx, const suan_event *event) {
     default:
         break;
     }
-    return a->has_failed || (a->n_choices > 0 && a->n_over == a->n_choices && event->kind == SUAN_EVENT_PIECE);
+    return a->has_failed;
 }
 
 /* ---- choices ---- */

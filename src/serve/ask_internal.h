@@ -26,10 +26,9 @@ typedef struct suan__ask_choice {
     suan__ask_text reasoning;
     suan__ask_tokens tokens;
     bool is_over;      /* its finish was reported */
-    bool ended_early;  /* by a stop string: the batch may draw on, which counts for nobody */
     bool is_reasoning; /* the last part was */
     bool trims;        /* line ends at the beginning of an answer of a given form only separate it from what was before */
-    uint32_t n_calls, n_drawn;
+    uint32_t n_calls;
     uint32_t n_reasoning, n_undecided; /* tokens of which nothing showed yet */
 } suan__ask_choice;
 
@@ -39,7 +38,7 @@ typedef struct suan__ask_group {
         lock; /* of all members, and of the requests of the asks; held while the batch takes a request, so no event overtakes the pointer to it */
     struct suan__ask_state *active; /* those that have a request, linked by `next` */
     bool is_watched, is_gone, is_slow;
-    uint64_t seed; /* drawn for all asks of the exchange */
+    uint64_t seed;   /* drawn for all asks of the exchange */
     uint32_t n_open; /* prepared, and not ended */
     suan_usage usage;
     uint32_t n_reasoning;
@@ -75,6 +74,8 @@ typedef struct suan__ask_state {
 
 /* ask_prompt.c: fills prompt, ids, tools. */
 bool suan__ask_render(suan__ask_state *a, suan__problem *problem);
+/* The limit on an answer's reasoning, if there is one; it points into `a`. */
+bool suan__ask_think_limit(const suan__ask_state *a, suan_think_limit *limit);
 /* Whether the template speaks of reasoning at all. */
 bool suan__ask_has_reasoning(const suan__server *s);
 /* ask_form.c: the grammar, if one is wanted. */

@@ -178,6 +178,10 @@ static bool add_thinking(json_t *request, int think) {
            (think || json_object_set_new(request, "thinking_budget", json_integer(0)) == 0);
 }
 
+static bool add_budget(json_t *request, int64_t budget) {
+    return budget <= 0 || json_object_set_new(request, "thinking_budget", json_integer(budget)) == 0;
+}
+
 /* The request for the renderer as JSON text, free(); NULL: *problem. */
 static char *request_text(const suan__ask_state *a, size_t n_messages, bool text_arguments, suan__problem *problem) {
     json_t *messages = normal_messages(a, n_messages, text_arguments, problem);
@@ -185,7 +189,7 @@ static char *request_text(const suan__ask_state *a, size_t n_messages, bool text
     json_t *request = json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
     bool is_good = request != NULL, has_tools = json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE;
     if (is_good && has_tools) is_good = json_object_set(request, "tools", a->ask.tools) == 0;
-    is_good = is_good && add_thinking(request, a->ask.think);
+    is_good = is_good && add_thinking(request, a->ask.think) && add_budget(request, a->ask.think_budget);
     if (is_good && a->ask.template_extra && !add_extra(request, a->ask.template_extra, problem)) {
         json_decref(request);
         return NULL;
@@ -227,6 +231,29 @@ static bool opens_reasoning(const suan__ask_state *a) {
     return n >= 7 && memcmp(a->prompt + n - 7, "<think>", 7) == 0;
 }
 
+/* What ends reasoning as the template writes it. */
+static const char *think_end(const suan__ask_state *a, const char **reopen) {
+    size_t n = 0;
+    const char *source = suan_tokenizer_chat_template(tokenizer_of(a), NULL, &n);
+    bool may_call = json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE;
+    return suan_answer_think_end(suan__exchange_server(a->x)->syntax, source, n, may_call, reopen);
+}
+
+bool suan__ask_think_limit(const suan__ask_state *a, suan_think_limit *limit) {
+    int64_t budget = a->ask.think == 0 ? 0 : a->ask.think_budget;
+    if (budget < 0 || budget > UINT32_MAX || !a->ask.messages || a->ask.plain) return false;
+    *limit = (suan_think_limit){
+        .budget = (uint32_t)budget, .syntax = suan__exchange_server(a->x)->syntax, .prompt = a->prompt, .n_prompt = a->n_prompt};
+    limit->close = think_end(a, &limit->reopen);
+    return true;
+}
+
+/* A template that always opens the reasoning is answered by closing it again, where it is not wanted. */
+static bool close_reasoning(suan__ask_state *a, const char *reasoning, size_t n, suan_error *err) {
+    const char *reopen, *end = think_end(a, &reopen);
+    return append_ids(a, reasoning, n, 0, err) && append_ids(a, end, strlen(end), SUAN_TOKENIZE_PARSE_SPECIAL, err);
+}
+
 /* The last message's words behind the prompt that the template wrote for its answer. */
 static bool append_last(suan__ask_state *a, const json_t *last, suan__problem *problem) {
     suan_error err = {0};
@@ -234,10 +261,7 @@ static bool append_last(suan__ask_state *a, const json_t *last, suan__problem *p
     if (!content) return false;
     const json_t *reasoning = json_object_get(last, "reasoning_content");
     bool is_good = true;
-    if (opens_reasoning(a)) {
-        is_good = append_ids(a, json_string_value(reasoning), json_string_length(reasoning), 0, &err) &&
-                  append_ids(a, "\n</think>\n\n", 11, SUAN_TOKENIZE_PARSE_SPECIAL, &err);
-    }
+    if (opens_reasoning(a)) is_good = close_reasoning(a, json_string_value(reasoning), json_string_length(reasoning), &err);
     is_good = is_good && append_ids(a, json_string_value(content), json_string_length(content), 0, &err);
     json_decref(content);
     return is_good || suan__problem_from(problem, "messages", &err);
@@ -276,9 +300,8 @@ static bool render_messages(suan__ask_state *a, suan__problem *problem) {
         if (!is_good && err.status != SUAN_ETEMPLATE) break;
     }
     if (!is_good) return suan__problem_from(problem, "messages", &err);
-    if (a->ask.think == 0 && opens_reasoning(a))
-        return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "",
-                                 "The model's chat template always lets it reason; that cannot be turned off.");
+    if (a->ask.think == 0 && !a->ask.continues_last && opens_reasoning(a) && !close_reasoning(a, "", 0, &err))
+        return suan__problem_from(problem, "messages", &err);
     return !a->ask.continues_last || append_last(a, last, problem);
 }
 

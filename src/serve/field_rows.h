@@ -21,6 +21,10 @@
 #define NEUTRAL(name, value, note) \
     { (name), SUAN__FIELD_NEUTRAL, SUAN__FIELD_ANY, 0, 0, false, (value), (note) }
 
+/* Of OpenAI's chat and responses. */
+#define THINKING_BUDGET_ROW \
+    RANGE("thinking_budget", INTEGER, -1, 2147483647, "extension: reasoning is closed behind so many tokens; 0: none; -1: no limit")
+
 enum { STRING = SUAN__FIELD_STRING, ARRAY = SUAN__FIELD_ARRAY, OBJECT = SUAN__FIELD_OBJECT, BOOLEAN = SUAN__FIELD_BOOL };
 enum { INTEGER = SUAN__FIELD_INTEGER, NUMBER = SUAN__FIELD_NUMBER, ANYTHING = SUAN__FIELD_ANY };
 

@@ -47,7 +47,8 @@ static const suan__field config_rows[] = {
 };
 static const suan__field thinking_rows[] = {
     HONOURED("includeThoughts", BOOLEAN, "thoughts are part of the reply; false if absent"),
-    RANGE("thinkingBudget", INTEGER, -1, 2147483647, "0: no thinking; -1: as the model does; other numbers are not a limit"),
+    RANGE("thinkingBudget", INTEGER, -1, 2147483647,
+          "0: no thinking; -1: as the model does; else thinking is closed behind so many tokens"),
     HONOURED("thinkingLevel", STRING, "handed to the template as reasoning_effort"),
 };
 static const suan__field content_rows[] = {

@@ -204,7 +204,7 @@ static bool read_thinking(suan__exchange *x, suan__ask *ask, const json_t *think
     if (budget) {
         int64_t n = suan__field_integer(budget, -1);
         ask->think = n == 0 ? 0 : n > 0 ? 1 : -1;
-        if (n > 0) suan__note_advisory(x, "generationConfig.thinkingConfig.thinkingBudget");
+        ask->think_budget = n;
     }
     if (!level) return true;
     if (!suan__field_word(level, "THINKING_LEVEL_UNSPECIFIED|MINIMAL|LOW|MEDIUM|HIGH|minimal|low|medium|high",

@@ -29,6 +29,8 @@ bool suan__openai_format(suan__exchange *x, suan__ask *ask, const json_t *format
 bool suan__openai_extensions(suan__ask *ask, const json_t *body, const suan__fields *fields, suan__problem *problem);
 /* "none" turns reasoning off; the other words go to the template where it knows them. */
 bool suan__openai_effort(suan__exchange *x, suan__ask *ask, const json_t *effort, const char *where, suan__problem *problem);
+/* The extension `thinking_budget`. */
+void suan__openai_budget(suan__ask *ask, const json_t *budget);
 /* "none", "auto", "required" or the name of a function; the name must be a tool's. */
 bool suan__openai_tool_choice(suan__ask *ask, const char *word, const char *name, const char *where, suan__problem *problem);
 /* Arguments of a call as an object, from JSON text or an object; NULL: *problem. */

@@ -249,6 +249,7 @@ static bool read_request(suan__exchange *x, suan__ask *ask, chat *c, const json_
     const suan__fields *f = &suan__openai_chat_fields;
     json_t *extra = suan__field_get(body, f, "chat_template_kwargs");
     if (extra) ask->template_extra = json_copy(extra);
+    suan__openai_budget(ask, suan__field_get(body, f, "thinking_budget"));
     bool is_good =
         suan__openai_sampling(x, ask, body, f, problem) && suan__openai_messages(x, ask, suan__field_get(body, f, "messages"), problem) &&
         suan__openai_tools(x, ask, body, problem) && read_format(x, ask, body, problem) && suan__openai_extensions(ask, body, f, problem) &&

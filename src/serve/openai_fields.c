@@ -40,6 +40,7 @@ static const suan__field chat_rows[] = {
     HONOURED("parallel_tool_calls", BOOLEAN, "false: at most one call"),
     ADVISES("prediction", OBJECT, "would change speed only"),
     HONOURED("reasoning_effort", STRING, "none turns reasoning off; other words go to the template where it knows them"),
+    THINKING_BUDGET_ROW,
     HONOURED("response_format", OBJECT, "text, json_object, json_schema"),
     NEUTRAL("store", "false", "nothing is stored"),
     HONOURED("tool_choice", STRING | OBJECT, "none, auto, required, or a function"),

@@ -116,16 +116,23 @@ bool suan__openai_effort(suan__exchange *x, suan__ask *ask, const json_t *effort
     if (!effort || json_is_null(effort)) return true;
     if (!suan__field_word(effort, "none|minimal|low|medium|high|xhigh|max", where, problem)) return false;
     const char *word = json_string_value(effort);
-    if (!suan__ask_has_thinking(suan__exchange_server(x))) {
-        suan__note_advisory(x, where);
-        if (strcmp(word, "none") == 0) ask->think = 0; /* a template that always reasons is a problem then */
+    if (strcmp(word, "none") == 0) {
+        ask->think = 0;
         return true;
     }
-    ask->think = strcmp(word, "none") != 0;
-    if (!ask->think) return true;
+    if (!suan__ask_has_thinking(suan__exchange_server(x))) {
+        suan__note_advisory(x, where);
+        return true;
+    }
+    if (ask->think_budget != 0) ask->think = 1;
     if (strcmp(word, "minimal") == 0) word = "low"; /* templates know three words */
     if (strcmp(word, "xhigh") == 0 || strcmp(word, "max") == 0) word = "high";
     return suan__ask_extra(ask, "reasoning_effort", json_string(word), problem);
+}
+
+void suan__openai_budget(suan__ask *ask, const json_t *budget) {
+    ask->think_budget = suan__field_integer(budget, -1);
+    if (ask->think_budget == 0) ask->think = 0;
 }
 
 bool suan__openai_tool_choice(suan__ask *ask, const char *word, const char *name, const char *where, suan__problem *problem) {

@@ -11,6 +11,7 @@ static const suan__field request_rows[] = {
     RANGE("max_output_tokens", INTEGER, 1, MAX_INT, "reasoning included; absent: until the context is full"),
     HONOURED("parallel_tool_calls", BOOLEAN, "false: at most one call"),
     HONOURED("reasoning", OBJECT, "effort"),
+    THINKING_BUDGET_ROW,
     HONOURED("stream", BOOLEAN, "server-sent events"),
     HONOURED("stream_options", OBJECT, ""),
     RANGE("temperature", NUMBER, 0, 100, "0: the most probable token"),

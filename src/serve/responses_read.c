@@ -170,6 +170,7 @@ static bool read_text(suan__exchange *x, suan__ask *ask, const json_t *body, sua
 
 static bool read_reasoning_options(suan__exchange *x, suan__ask *ask, const json_t *body, suan__problem *problem) {
     const json_t *reasoning = suan__field_get(body, &suan__responses_fields, "reasoning");
+    suan__openai_budget(ask, suan__field_get(body, &suan__responses_fields, "thinking_budget"));
     if (!reasoning) return true;
     return suan__fields_check(x, reasoning, &suan__responses_effort_fields, "reasoning", problem) &&
            suan__openai_effort(x, ask, json_object_get(reasoning, "effort"), "reasoning.effort", problem);

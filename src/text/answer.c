@@ -252,6 +252,29 @@ static suan_status work(suan_answer *a, bool is_last, suan_error *err) {
     return a->status;
 }
 
+/* ---- where reasoning ends ---- */
+
+bool suan__answer_is_thinking(const suan_answer *a) {
+    return a->state == SUAN__IN_REASONING || (a->state == SUAN__IN_CHANNEL && a->channel == SUAN__CHANNEL_REASONING);
+}
+
+bool suan__answer_may_think(const suan_answer *a) {
+    return a->syntax == SUAN_ANSWER_HARMONY || a->state == SUAN__IN_REASONING || (a->state == SUAN__IN_START && !a->has_thought);
+}
+
+const char *suan_answer_think_end(suan_answer_syntax syntax, const char *source, size_t n, bool may_call, const char **reopen) {
+    static const char *const lines[] = {"</think>\\n\\n", "<think>\\n"};
+    static const char final[] = "<|end|><|start|>assistant<|channel|>final<|message|>";
+    if (syntax == SUAN_ANSWER_HARMONY) {
+        *reopen = final;
+        return may_call ? "<|end|><|start|>assistant" : final;
+    }
+    *reopen = think_close;
+    for (size_t i = 0; source && i < sizeof lines / sizeof *lines; i++)
+        if (memmem(source, n, lines[i], strlen(lines[i]))) *reopen = "\n</think>\n\n";
+    return *reopen;
+}
+
 /* ---- the public functions ---- */
 
 static void read_prompt(suan_answer *a, const char *prompt, size_t n) {

@@ -46,6 +46,10 @@ size_t suan__answer_held_for(const char *s, size_t n, const char *const *marks, 
 bool suan__answer_is_due(suan_answer *a, const char *body, size_t n, const char *const *marks, int n_marks, bool is_last);
 void suan__answer_emit_call(suan_answer *a, const suan__call *call);
 
+/* Whether the bytes fed so far end within reasoning; and whether reasoning may still come. */
+bool suan__answer_is_thinking(const suan_answer *a);
+bool suan__answer_may_think(const suan_answer *a);
+
 /* harmony: the states, and the first from the prompt's end (may be NULL). */
 bool suan__answer_in_header(suan_answer *a, bool is_last);
 bool suan__answer_in_channel(suan_answer *a, bool is_last);

@@ -156,6 +156,7 @@ static inline void answer_alone(const client *c, suan_session *session, uint32_t
     p.ignore_eos = c->params.ignore_eos;
     p.stop = c->params.stop;
     p.n_stop = c->params.n_stop;
+    p.think = c->params.think;
     p.want_logprobs = c->params.want_logprobs;
     p.n_logprobs = c->params.n_logprobs;
     p.on_piece = alone_piece;

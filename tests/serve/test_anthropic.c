@@ -80,7 +80,7 @@ static void test_options(void **state) {
     assert_int_equal(x->ask->tool_choice, SUAN_TOOLS_NAMED);
     assert_string_equal(x->ask->tool_name, "f");
     assert_true(x->ask->one_call);
-    assert_string_equal(x->advisory, "metadata, metadata.user_id, thinking.budget_tokens");
+    assert_string_equal(x->advisory, "metadata, metadata.user_id");
     fake_free(x);
 }
 

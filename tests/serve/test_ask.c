@@ -188,7 +188,11 @@ static void test_ask_one_finish_for_each_choice(void **state) {
     static const char *const stops[] = {"e"};
     heard all = {0}, h = {0};
     run(&all, ask_for_three, NULL);
+    suan_batch_stats before, behind;
+    suan_batch_get_stats(server.batch, &before);
     run(&h, ask_for_three, stops);
+    suan_batch_get_stats(server.batch, &behind);
+    assert_int_equal(behind.completion_tokens - before.completion_tokens, h.usage.n_completion); /* nothing is drawn behind a stop string */
     assert_int_equal(all.n_choices, 3);
     assert_int_equal(h.n_choices, 3);
     assert_string_not_equal(text_of(&all.text[0]), text_of(&all.text[1]));
