@@ -59,7 +59,7 @@ typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, 
 
 /* The same for several panels that stand one after the other, n_rows rows in all, and many columns: for units that multiply tiles, which want
  * weights made ready for them once for all columns. scratch: SUAN__TILES_SCRATCH bytes, at a multiple of 64. */
-#define SUAN__TILES_SCRATCH (96 << 10)
+#define SUAN__TILES_SCRATCH (384 << 10)
 typedef void suan__matmul_tiles_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
                                    void *scratch);
 
@@ -229,7 +229,7 @@ void suan__matmul_panels(const suan__kernels *kn, suan__dtype type, const void *
                          size_t n_panels, float *y, size_t ldy, const void *x, size_t ldx, int n_cols, bool exact, float *scratch);
 /* How many panels such a tile should have in a product of n_panels panels (of all its slices) with n_cols columns: more share what is done
  * once for the columns, but all threads want some. */
-uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols);
+uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols, int n_threads);
 
 /* ---- RoPE tables */
 /* cos[j], sin[j] of fl32(pos * f[j]) for n pairs, times `factor` (1 for none): reduction, sin and cos in binary64, rounded to f32, then the

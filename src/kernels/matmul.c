@@ -99,7 +99,11 @@ void suan__matmul_panels(const suan__kernels *kn, suan__dtype type, const void *
     }
 }
 
-uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols) {
+#define TILES_EACH 8 /* for each thread, where there are so many: whoever is late leaves the others little to wait for */
+#define MOST_PANELS 16
+
+uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols, int n_threads) {
     if (n_cols < FEW_COLUMNS) return n_panels >= 64 ? 2 : 1;
-    return n_panels >= 256 ? 8 : n_panels >= 64 ? (uint32_t)(n_panels / 32) : 1;
+    uint64_t n = n_panels / TILES_EACH / (uint64_t)n_threads;
+    return n > MOST_PANELS ? MOST_PANELS : n > 1 ? (uint32_t)n : 1;
 }

@@ -234,7 +234,7 @@ static void route_and_share(suan__worker *w, const suan__layer *l, uint32_t i_la
 /* All experts' panels of a product, each for its tokens; not ended. */
 static void expert_tiles(suan__worker *w, const suan__weight *a, float *y_a, const suan__weight *b, float *y_b, const suan__rows *all) {
     const suan__step *st = w->st;
-    uint32_t panels = suan__weight_panels(a), at_once = suan__panels_at_once((uint64_t)panels * st->n_busy, st->n_tokens);
+    uint32_t panels = suan__weight_panels(a), at_once = suan__panels_at_once((uint64_t)panels * st->n_busy, st->n_tokens, w->n_threads);
     uint32_t per = (panels + at_once - 1) / at_once;
     for (uint32_t t; suan__next_tile(w, st->n_busy * per, &t);) {
         uint32_t e = st->busy[t / per], panel = t % per * at_once;

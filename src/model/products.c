@@ -120,9 +120,9 @@ typedef struct tiling {
     uint32_t at_once, per_slice, n;
 } tiling;
 
-static tiling tiling_of(const suan__product *p, uint32_t n_cols) {
+static tiling tiling_of(const suan__product *p, uint32_t n_cols, int n_threads) {
     uint32_t panels = suan__weight_panels(p->w);
-    tiling t = {.at_once = suan__panels_at_once((uint64_t)panels * p->w->n_slices, n_cols)};
+    tiling t = {.at_once = suan__panels_at_once((uint64_t)panels * p->w->n_slices, n_cols, n_threads)};
     t.per_slice = (panels + t.at_once - 1) / t.at_once;
     t.n = t.per_slice * p->w->n_slices;
     return t;
@@ -130,11 +130,11 @@ static tiling tiling_of(const suan__product *p, uint32_t n_cols) {
 
 static void multiply(suan__worker *w, const suan__acts *a, const suan__product *products, int n) {
     uint32_t n_tiles = 0;
-    for (int i = 0; i < n; i++) n_tiles += tiling_of(&products[i], a->n_cols).n;
+    for (int i = 0; i < n; i++) n_tiles += tiling_of(&products[i], a->n_cols, w->n_threads).n;
     for (uint32_t t; suan__next_tile(w, n_tiles, &t);) {
         const suan__product *p = products;
-        tiling of = tiling_of(p, a->n_cols);
-        while (t >= of.n) t -= of.n, of = tiling_of(++p, a->n_cols);
+        tiling of = tiling_of(p, a->n_cols, w->n_threads);
+        while (t >= of.n) t -= of.n, of = tiling_of(++p, a->n_cols, w->n_threads);
         product_tile(w, a, p, t / of.per_slice, t % of.per_slice * of.at_once, of.at_once);
     }
 }

@@ -1,7 +1,7 @@
 /* step.h: a step at work, for the files that compute the parts of a layer.
  *
- * All threads of the pool run the layers together. A part is a sequence of operations; each operation cuts its outputs into tiles that do
- * not depend on the number of threads, hands them out as threads ask for them, and ends with a barrier. A part leaves its last operation open, for the norm behind it to end. Every tile writes outputs that no other
+ * All threads of the pool run the layers together. A part is a sequence of operations; each operation cuts its outputs into tiles, hands
+ * them out as threads ask for them, and ends with a barrier. A part leaves its last operation open, for the norm behind it to end. Every tile writes outputs that no other
  * tile touches, so who takes which changes no bit.
  */
 #ifndef SUAN_MODEL_STEP_H
