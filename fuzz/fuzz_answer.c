@@ -28,12 +28,26 @@ static int collect(void *ctx, const suan_answer_part *p) {
     return 0;
 }
 
+/* Calls in parts: a beginning, arguments, an end; whole ones are an object. */
+static int collect_parts(void *ctx, const suan_answer_part *p) {
+    parts *all = ctx;
+    bool is_part = p->kind == SUAN_ANSWER_CALL_MORE || p->kind == SUAN_ANSWER_CALL_END;
+    FUZZ_ASSERT(p->kind != SUAN_ANSWER_CALL && is_part == (all->kind == SUAN_ANSWER_CALL_BEGIN));
+    if (p->kind == SUAN_ANSWER_CALL_BEGIN) FUZZ_ASSERT(p->name && p->name[0]);
+    if (p->kind == SUAN_ANSWER_CALL_BEGIN || p->kind == SUAN_ANSWER_CALL_END) all->kind = (int)p->kind;
+    if (p->kind == SUAN_ANSWER_CALL_BEGIN) all->log.n = 0;
+    if (p->kind == SUAN_ANSWER_CALL_MORE) suan__buf_append(&all->log, p->text, p->n);
+    if (p->kind == SUAN_ANSWER_CALL_END && !p->is_broken) FUZZ_ASSERT(all->log.n > 1 && all->log.data[0] == '{');
+    return 0;
+}
+
 static void take_apart(parts *all, const suan_answer_options *o, const char *s, size_t n, size_t cut) {
+    suan_answer_fn *fn = o->streams_calls ? collect_parts : collect;
     suan_answer *a;
     suan_error err = {0};
     *all = (parts){.kind = -1};
     suan__buf_append(&all->log, "", 0);
-    FUZZ_ASSERT(suan_answer_create(&a, o, collect, all, &err) == SUAN_OK);
+    FUZZ_ASSERT(suan_answer_create(&a, o, fn, all, &err) == SUAN_OK);
     for (size_t at = 0; at < n; at += cut) FUZZ_ASSERT(suan_answer_feed(a, s + at, cut < n - at ? cut : n - at, &err) == SUAN_OK);
     FUZZ_ASSERT(suan_answer_finish(a, &err) == SUAN_OK);
     suan_answer_free(a);
@@ -55,10 +69,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     take_apart(&whole, &o, s, n, n + 1);
     take_apart(&pieces, &o, s, n, cut);
     FUZZ_ASSERT(whole.log.n == pieces.log.n && memcmp(whole.log.data, pieces.log.data, whole.log.n) == 0);
-    bool is_plain =
-        !o.prompt && !memmem(s, n, "<think>", 7) && (o.syntax == SUAN_ANSWER_PLAIN || (!o.has_calls && o.syntax != SUAN_ANSWER_HARMONY));
+    bool is_plain = o.syntax != SUAN_ANSWER_COMMAND_R7B && /* whose marks of text go */
+                    !o.prompt && !memmem(s, n, "<think>", 7) &&
+                    (o.syntax == SUAN_ANSWER_PLAIN || (!o.has_calls && o.syntax != SUAN_ANSWER_HARMONY));
     if (is_plain && n > 0) FUZZ_ASSERT(whole.log.n == n + 1 && memcmp(whole.log.data + 1, s, n) == 0);
     suan__buf_fini(&whole.log);
+    suan__buf_fini(&pieces.log);
+    o.streams_calls = true;
+    take_apart(&pieces, &o, s, n, cut);
+    FUZZ_ASSERT(pieces.kind != SUAN_ANSWER_CALL_BEGIN);
     suan__buf_fini(&pieces.log);
     return 0;
 }

@@ -37,9 +37,16 @@ typedef enum suan_answer_syntax {
     SUAN_ANSWER_LLAMA3,      /* the whole answer is {"name": .., "parameters": ..}, or <|python_tag|>NAME.call(KEY="VALUE") */
     SUAN_ANSWER_DEEPSEEK_V3, /* the marker tokens of DeepSeek-V3, R1 (code fence) and V3.1 (none) */
     SUAN_ANSWER_DSML,        /* DeepSeek-V3.2 (function_calls) and V4 (tool_calls) */
-    SUAN_ANSWER_KIMI,        /* Kimi K2: the only one whose calls bring an id */
+    SUAN_ANSWER_KIMI,        /* Kimi K2: calls bring an id */
     SUAN_ANSWER_GLM,         /* <tool_call>NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value></tool_call>: GLM-4.5 to GLM-5.2 */
     SUAN_ANSWER_HARMONY,     /* gpt-oss: channels */
+    SUAN_ANSWER_MISTRAL_V3,  /* [TOOL_CALLS][{"name": .., "arguments": ..}, ..]: Mistral's tokenizers v3 and v7 */
+    SUAN_ANSWER_MISTRAL,     /* [TOOL_CALLS]NAME[ARGS]{..}, with [CALL_ID]ID or without: tokenizers from v11 on */
+    SUAN_ANSWER_COMMAND_R,   /* Action: and a list in a code fence: Command-R and R+ */
+    SUAN_ANSWER_COMMAND_R7B, /* <|START_ACTION|>[{"tool_name": .., "parameters": ..}, ..]<|END_ACTION|>: R7B and later */
+    SUAN_ANSWER_GRANITE,     /* <|tool_call|>[{"name": .., "arguments": ..}, ..] */
+    SUAN_ANSWER_APRIEL,      /* <tool_calls>[{"name": .., "arguments": ..}, ..]</tool_calls> */
+    SUAN_ANSWER_FUNCTOOLS,   /* functools[{"name": .., "arguments": ..}, ..]: Firefunction */
     SUAN_N_ANSWER_SYNTAXES
 } suan_answer_syntax;
 
@@ -50,6 +57,8 @@ SUAN_API const char *suan_answer_syntax_name(suan_answer_syntax syntax);
 /* The inverse: false for a name that is none. */
 SUAN_API bool suan_answer_syntax_parse(const char *name, suan_answer_syntax *syntax);
 
+/* Whether the rendered prompt has opened the answer's reasoning at its end. */
+SUAN_API bool suan_answer_opens_thinking(suan_answer_syntax syntax, const char *prompt, size_t n);
 /* What ends the reasoning of an answer as the template (its source; NULL: any) writes it: for suan_think_limit. may_call: a call may follow. *reopen: the same, for reasoning that is
  * opened again behind it. Static strings. */
 SUAN_API const char *suan_answer_think_end(suan_answer_syntax syntax, const char *template_source, size_t n, bool may_call,
@@ -64,20 +73,32 @@ typedef struct suan_answer_options {
      * type that a tool declares for the parameter decides; without one, what reads as JSON is JSON. NULL: none. */
     const char *tools;
     size_t n_tools;
+    /* Calls are handed over as they come: CALL_BEGIN, CALL_MORE for parts of the arguments, CALL_END, instead of CALL. Where the syntax writes the arguments as one JSON object behind the name,
+     * that is as soon as the object begins; others come at once when they are complete. All CALL_MORE of a call joined are the text of its CALL. A call that breaks off
+     * within its arguments has a CALL_END that says so, one that breaks off behind them is whole; neither is text, and where it is cut depends on the pieces. */
+    bool streams_calls;
 } suan_answer_options;
 #define SUAN_ANSWER_OPTIONS_INIT \
-    { SUAN_ANSWER_PLAIN, false, NULL, 0, NULL, 0 }
+    { SUAN_ANSWER_PLAIN, false, NULL, 0, NULL, 0, false }
 
-typedef enum suan_answer_kind { SUAN_ANSWER_TEXT = 0, SUAN_ANSWER_REASONING, SUAN_ANSWER_CALL } suan_answer_kind;
+typedef enum suan_answer_kind {
+    SUAN_ANSWER_TEXT = 0,
+    SUAN_ANSWER_REASONING,
+    SUAN_ANSWER_CALL,
+    SUAN_ANSWER_CALL_BEGIN, /* name, id, index */
+    SUAN_ANSWER_CALL_MORE,  /* text: the next bytes of the arguments, never none */
+    SUAN_ANSWER_CALL_END    /* is_broken */
+} suan_answer_kind;
 
 /* Borrowed for the callback. */
 typedef struct suan_answer_part {
     suan_answer_kind kind;
     const char *text; /* TEXT, REASONING: the next bytes, never none. CALL: the arguments, one JSON object as the model wrote it */
     size_t n;
-    const char *name; /* CALL: of the tool, NUL-terminated */
-    const char *id;   /* CALL: as the model wrote it, NUL-terminated; NULL when the syntax has none */
-    uint32_t index;   /* CALL: 0, 1, .. */
+    const char *name; /* CALL, CALL_BEGIN: of the tool, NUL-terminated */
+    const char *id;   /* the same: as the model wrote it, NUL-terminated; NULL when the syntax has none */
+    uint32_t index;   /* CALL and its parts: 0, 1, .. */
+    bool is_broken;   /* CALL_END: the arguments are not whole */
 } suan_answer_part;
 /* A value other than 0 stops: feed or finish returns SUAN_STOPPED. */
 typedef int suan_answer_fn(void *ctx, const suan_answer_part *part);

@@ -114,7 +114,7 @@ static suan_status take_apart(message *m, const source *s, const suan_rendered *
     json_t *root = json_loadb(request, n_request, JSON_ALLOW_NUL, NULL), *list = json_object_get(root, "tools");
     char *tools = json_is_array(list) ? json_dumps(list, 0) : NULL;
     suan_answer_options options = {
-        suan_answer_syntax_of(s->text, s->n), true, prompt->text, prompt->n, tools, tools ? strlen(tools) : 0,
+        suan_answer_syntax_of(s->text, s->n), true, prompt->text, prompt->n, tools, tools ? strlen(tools) : 0, false,
     };
     suan_answer *a = NULL;
     suan_status status = suan_answer_create(&a, &options, take_part, m, err);

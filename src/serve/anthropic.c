@@ -79,6 +79,7 @@ static void handle_messages(suan__exchange *x) {
     suan__problem problem;
     suan__anthropic *a;
     suan__ask *ask = read_request(x, &suan__anthropic_message_fields, &a, &problem);
+    if (ask) ask->streams_calls = true;
     if (ask && a->is_stream) ask->stream_type = "text/event-stream", ask->stream_keep_alive = SUAN__ANTHROPIC_KEEP_ALIVE;
     if (!ask || !suan__ask_start(x, ask, &problem)) reply_unless_done(x, &problem);
 }

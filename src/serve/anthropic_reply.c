@@ -1,7 +1,7 @@
 /* anthropic_reply.c: answers in the form of the Messages interface: events of a stream, or one message.
  *
  * A stream is message_start, then for each block content_block_start, content_block_delta .., content_block_stop, then message_delta and message_stop. Blocks are numbered without
- * gaps and come one after the other. A call is known when it is complete, so its arguments come in one piece.
+ * gaps and come one after the other.
  */
 #include <string.h>
 
@@ -65,7 +65,8 @@ static json_t *block_json(const suan__anthropic *a, const suan__part *part) {
                          "signature", SUAN__ANTHROPIC_SIGNATURE);
     default:
         return json_pack("{s:s, s:s, s:s, s:o}", "type", "tool_use", "id", part->id, "name", part->name, "input",
-                         suan__arguments_json(part->text.data, part->text.n));
+                         part->is_broken ? suan__cut_arguments_json(part->text.data, part->text.n)
+                                         : suan__arguments_json(part->text.data, part->text.n));
     }
 }
 
@@ -124,8 +125,6 @@ static void send_call(suan__anthropic *a, suan__exchange *x, const suan__ask_eve
     end_block(a, x);
     begin_block(a, x, SUAN__PART_CALL,
                 json_pack("{s:s, s:s, s:s, s:{}}", "type", "tool_use", "id", event->id, "name", event->name, "input"));
-    send_delta(a, x, "input_json_delta", "partial_json", suan__text_json(event->arguments, event->n_arguments));
-    end_block(a, x);
 }
 
 static void send_end(suan__anthropic *a, suan__exchange *x) {
@@ -152,8 +151,14 @@ static bool take(suan__anthropic *a, suan__exchange *x, const suan__ask_event *e
     case SUAN__ASK_TEXT:
         send_text(a, x, event);
         return true;
-    case SUAN__ASK_CALL:
+    case SUAN__ASK_CALL_BEGIN:
         send_call(a, x, event);
+        return true;
+    case SUAN__ASK_CALL_MORE:
+        send_delta(a, x, "input_json_delta", "partial_json", suan__text_json(event->arguments, event->n_arguments));
+        return true;
+    case SUAN__ASK_CALL_END:
+        end_block(a, x);
         return true;
     default:
         return suan__gather_take(&a->gather, event);

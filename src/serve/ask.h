@@ -44,6 +44,8 @@ typedef struct suan__ask {
     suan__format_kind format;
     const char *format_text; /* schema as JSON text, GBNF or expression */
     size_t n_format_text;
+    bool
+        streams_calls; /* calls come in parts: CALL_BEGIN, CALL_MORE, CALL_END instead of CALL; one that breaks off is such a call too, and no text */
     bool plain; /* the answer is not taken apart: all of it is text (completions, raw) */
 
     /* The reply's stream begins as soon as the batch has taken the request, before any event, so that keep-alives flow while the prompt waits and is read. NULL: the interface begins
@@ -57,7 +59,10 @@ typedef enum suan__ask_event_kind {
     SUAN__ASK_REASONING, /* text */
     SUAN__ASK_TEXT,      /* text; may be empty where only logprobs come */
     SUAN__ASK_CALL, /* a whole call: name, arguments (JSON object as text), id ("call_" and 24 characters, or the model's own), index 0, 1, .. */
-    SUAN__ASK_CHOICE, /* a choice has ended: finish */
+    SUAN__ASK_CALL_BEGIN, /* name, id, index */
+    SUAN__ASK_CALL_MORE,  /* arguments: the next characters */
+    SUAN__ASK_CALL_END,   /* is_broken */
+    SUAN__ASK_CHOICE,     /* a choice has ended: finish */
     SUAN__ASK_EMBEDDING,
     SUAN__ASK_END /* usage; problem.kind not NONE: it failed. Once, the last; where it fails before START it is the only one */
 } suan__ask_event_kind;
@@ -87,6 +92,7 @@ typedef struct suan__ask_event {
     const char *name, *arguments, *id;
     size_t n_arguments;
     uint32_t index;
+    bool is_broken;            /* the answer ends within the arguments */
     const suan__token *tokens; /* what was drawn since the last event of this choice, where logprobs are wanted */
     size_t n_tokens;
     suan__ask_finish finish;

@@ -135,7 +135,8 @@ static bool clean_copy(suan__buf *copy, const char *s, size_t n) {
     return is_good;
 }
 
-static void on_call(suan__ask_choice *c, const suan_answer_part *part) {
+/* Whole calls, and the beginnings of those that come in parts. */
+static void on_call(suan__ask_choice *c, const suan_answer_part *part, suan__ask_event_kind kind) {
     char own[32];
     suan__buf name = {0}, id = {0}, arguments = {0};
     flush_text(c, &c->reasoning, SUAN__ASK_REASONING);
@@ -143,13 +144,9 @@ static void on_call(suan__ask_choice *c, const suan_answer_part *part) {
     make_call_id(c, own);
     const char *given = part->id && *part->id ? part->id : own;
     if (clean_copy(&name, part->name, strlen(part->name)) && clean_copy(&id, given, strlen(given)) &&
-        clean_copy(&arguments, part->text, part->n)) {
-        suan__ask_event event = {.kind = SUAN__ASK_CALL,
-                                 .name = name.data,
-                                 .arguments = arguments.data,
-                                 .n_arguments = arguments.n,
-                                 .id = id.data,
-                                 .index = c->n_calls++};
+        clean_copy(&arguments, part->text ? part->text : "", part->n)) {
+        suan__ask_event event = {
+            .kind = kind, .name = name.data, .arguments = arguments.data, .n_arguments = arguments.n, .id = id.data, .index = c->n_calls};
         hand_on(c, &event, 0);
     } else {
         fail_memory(c->a);
@@ -157,6 +154,34 @@ static void on_call(suan__ask_choice *c, const suan_answer_part *part) {
     suan__buf_fini(&name);
     suan__buf_fini(&id);
     suan__buf_fini(&arguments);
+}
+
+static void hand_on_arguments(suan__ask_choice *c) {
+    suan__ask_text *t = &c->arguments;
+    if (t->n_ready == 0) return;
+    hand_on(c, &(suan__ask_event){.kind = SUAN__ASK_CALL_MORE, .arguments = t->buf.data, .n_arguments = t->n_ready, .index = c->n_calls},
+            0);
+    suan__ask_text_taken(t);
+}
+
+static void on_call_part(suan__ask_choice *c, const suan_answer_part *part) {
+    switch (part->kind) {
+    case SUAN_ANSWER_CALL:
+        on_call(c, part, SUAN__ASK_CALL);
+        c->n_calls++;
+        break;
+    case SUAN_ANSWER_CALL_BEGIN:
+        on_call(c, part, SUAN__ASK_CALL_BEGIN);
+        break;
+    case SUAN_ANSWER_CALL_MORE:
+        if (!suan__ask_text_feed(&c->arguments, part->text, part->n)) fail_memory(c->a);
+        hand_on_arguments(c);
+        break;
+    default:
+        if (!suan__ask_text_flush(&c->arguments)) fail_memory(c->a);
+        hand_on_arguments(c);
+        hand_on(c, &(suan__ask_event){.kind = SUAN__ASK_CALL_END, .index = c->n_calls++, .is_broken = part->is_broken}, 0);
+    }
 }
 
 static int on_part(void *ctx, const suan_answer_part *part) {
@@ -172,7 +197,7 @@ static int on_part(void *ctx, const suan_answer_part *part) {
         if (part->kind == SUAN_ANSWER_TEXT)
             on_text(c, part->text, part->n);
         else
-            on_call(c, part);
+            on_call_part(c, part);
     }
     if (c->is_reasoning) c->n_reasoning += c->n_undecided;
     c->n_undecided = 0;
@@ -183,8 +208,9 @@ static int on_part(void *ctx, const suan_answer_part *part) {
 
 /* Control tokens whose spelling the taking apart of answers looks for; others that a model draws are no text. */
 static bool is_mark(const char *s, size_t n) {
-    static const char *const words[] = {"think", "tool",   "function", "channel", "message",   "constrain",
-                                        "call",  "python", "DSML",     "arg_",    "<|start|>", "<|end|>"};
+    static const char *const words[] = {"think",      "tool",   "function", "channel",  "message",   "constrain",
+                                        "call",       "python", "DSML",     "arg_",     "<|start|>", "<|end|>",
+                                        "TOOL_CALLS", "ARGS",   "CALL_ID",  "THINKING", "ACTION"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (memmem(s, n, words[i], strlen(words[i]))) return true;
     return false;
@@ -298,13 +324,14 @@ static bool init_choice(suan__ask_state *a, uint32_t i, suan__problem *problem) 
     suan_error err = {0};
     c->a = a;
     c->i = i;
-    if (!suan__ask_text_init(&c->text, &a->stops) || !suan__ask_text_init(&c->reasoning, NULL))
+    if (!suan__ask_text_init(&c->text, &a->stops) || !suan__ask_text_init(&c->reasoning, NULL) || !suan__ask_text_init(&c->arguments, NULL))
         return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "", "Out of memory.");
     if (a->ask.plain) return true;
     c->trims = a->ask.format != SUAN__FORMAT_FREE;
     suan_answer_options options = SUAN_ANSWER_OPTIONS_INIT;
     options.syntax = suan__exchange_server(a->x)->syntax;
     options.has_calls = a->tools != NULL;
+    options.streams_calls = a->ask.streams_calls;
     options.prompt = a->prompt;
     options.n_prompt = a->n_prompt;
     options.tools = a->tools;
@@ -329,6 +356,7 @@ void suan__ask_choices_fini(suan__ask_state *a) {
         suan_answer_free(c->answer);
         suan__ask_text_fini(&c->text);
         suan__ask_text_fini(&c->reasoning);
+        suan__ask_text_fini(&c->arguments);
         suan__free(c->tokens.v);
         suan__free(c->tokens.i_top);
         suan__free(c->tokens.top);

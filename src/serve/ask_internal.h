@@ -24,6 +24,7 @@ typedef struct suan__ask_choice {
     suan_answer *answer; /* NULL: plain */
     suan__ask_text text; /* what is visible, on its way through the stop strings */
     suan__ask_text reasoning;
+    suan__ask_text arguments; /* of a call that comes in parts */
     suan__ask_tokens tokens;
     bool is_over;      /* its finish was reported */
     bool is_reasoning; /* the last part was */

@@ -62,6 +62,13 @@ static bool take_call(suan__gathered *choice, const suan__ask_event *event) {
     return part->name && part->id && suan__buf_append(&part->text, event->arguments, event->n_arguments);
 }
 
+/* The parts of a call follow each other. */
+static bool take_more(suan__gathered *choice, const suan__ask_event *event) {
+    suan__part *part = &choice->parts[choice->n_parts - 1];
+    part->is_broken = event->is_broken;
+    return event->n_arguments == 0 || suan__buf_append(&part->text, event->arguments, event->n_arguments);
+}
+
 bool suan__gather_take(suan__gather *g, const suan__ask_event *event) {
     if (event->choice >= g->n_choices) return true;
     suan__gathered *choice = &g->choices[event->choice];
@@ -71,7 +78,11 @@ bool suan__gather_take(suan__gather *g, const suan__ask_event *event) {
     case SUAN__ASK_TEXT:
         return take_text(choice, SUAN__PART_TEXT, event->text, event->n_text);
     case SUAN__ASK_CALL:
+    case SUAN__ASK_CALL_BEGIN:
         return take_call(choice, event);
+    case SUAN__ASK_CALL_MORE:
+    case SUAN__ASK_CALL_END:
+        return take_more(choice, event);
     case SUAN__ASK_CHOICE:
         choice->has_ended = true;
         choice->finish = event->finish;
@@ -109,6 +120,42 @@ json_t *suan__text_json(const char *s, size_t n) {
 
 json_t *suan__part_json(const suan__part *part) {
     return suan__text_json(part->text.data ? part->text.data : "", part->text.n);
+}
+
+/* The brackets that are open at the end of s, and how much of s is whole: up to the last member or element of it. */
+static size_t whole_length(const char *s, size_t n, suan__buf *open, suan__buf *open_there) {
+    size_t whole = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < n; i++) {
+        if (in_string) {
+            if (s[i] == '\\')
+                i++;
+            else
+                in_string = s[i] != '"';
+            continue;
+        }
+        in_string = s[i] == '"';
+        bool opens = s[i] == '{' || s[i] == '[', closes = s[i] == '}' || s[i] == ']';
+        if (opens) suan__buf_append(open, s[i] == '{' ? "}" : "]", 1);
+        if (closes && open->n > 0) open->n--;
+        if (!opens && !closes && s[i] != ',') continue;
+        whole = i + (s[i] != ',');
+        open_there->n = 0;
+        suan__buf_append(open_there, open->data, open->n);
+    }
+    return whole;
+}
+
+json_t *suan__cut_arguments_json(const char *s, size_t n) {
+    suan__buf open = {0}, open_there = {0}, text = {0};
+    suan__buf_append(&open, "", 0);
+    suan__buf_append(&text, s, whole_length(s, n, &open, &open_there));
+    while (open_there.n > 0) suan__buf_append(&text, open_there.data + --open_there.n, 1);
+    json_t *object = suan__arguments_json(text.data ? text.data : "", text.n);
+    suan__buf_fini(&open);
+    suan__buf_fini(&open_there);
+    suan__buf_fini(&text);
+    return object;
 }
 
 json_t *suan__arguments_json(const char *s, size_t n) {

@@ -14,6 +14,7 @@ typedef struct suan__part {
     suan__part_kind kind;
     suan__buf text;  /* CALL: the arguments, a JSON object */
     char *name, *id; /* CALL */
+    bool is_broken;  /* CALL: the arguments break off */
 } suan__part;
 
 typedef struct suan__gathered { /* a choice */
@@ -33,7 +34,7 @@ typedef struct suan__gather {
 /* false: out of memory; then fini is all that may follow. */
 bool suan__gather_init(suan__gather *g, uint32_t n_choices);
 void suan__gather_fini(suan__gather *g); /* a zeroed one is fine */
-/* Takes a REASONING, TEXT, CALL or CHOICE event in; others change nothing. false: out of memory. */
+/* Takes a REASONING, TEXT, CALL (whole or in parts) or CHOICE event in; others change nothing. false: out of memory. */
 bool suan__gather_take(suan__gather *g, const suan__ask_event *event);
 
 /* At END: false where the request failed or memory ran out on the way; then that has been replied. */
@@ -44,6 +45,8 @@ json_t *suan__text_json(const char *s, size_t n);
 json_t *suan__part_json(const suan__part *part); /* its text */
 /* The arguments as an object; {} where they are none. */
 json_t *suan__arguments_json(const char *s, size_t n);
+/* The same of arguments that break off: the members that are whole. */
+json_t *suan__cut_arguments_json(const char *s, size_t n);
 /* A time as "2026-01-02T03:04:05Z", with nanoseconds where `nanoseconds` is not below 0. */
 #define SUAN__TIME_TEXT 40
 const char *suan__time_text(char text[SUAN__TIME_TEXT], int64_t seconds, long nanoseconds);

@@ -53,6 +53,9 @@ static void send_call(const chat *c, suan__exchange *x, const suan__ask_event *e
                json_pack("{s:[{s:I, s:s, s:s, s:{s:s, s:s}}]}", "tool_calls", "index", (json_int_t)e->index, "id", e->id, "type",
                          "function", "function", "name", e->name, "arguments", ""),
                NULL, NULL);
+}
+
+static void send_arguments(const chat *c, suan__exchange *x, const suan__ask_event *e) {
     send_delta(c, x, e->choice,
                json_pack("{s:[{s:I, s:{s:o}}]}", "tool_calls", "index", (json_int_t)e->index, "function", "arguments",
                          suan__text_json(e->arguments, e->n_arguments)),
@@ -90,8 +93,11 @@ static void send_event(chat *c, suan__exchange *x, const suan__ask_event *e) {
     case SUAN__ASK_REASONING:
         send_delta(c, x, e->choice, json_pack("{s:o}", "reasoning_content", suan__text_json(e->text, e->n_text)), NULL, NULL);
         break;
-    case SUAN__ASK_CALL:
+    case SUAN__ASK_CALL_BEGIN:
         send_call(c, x, e);
+        break;
+    case SUAN__ASK_CALL_MORE:
+        send_arguments(c, x, e);
         break;
     case SUAN__ASK_CHOICE:
         send_delta(c, x, e->choice, json_object(), NULL, finish_word(e->finish));
@@ -257,6 +263,7 @@ static bool read_request(suan__exchange *x, suan__ask *ask, chat *c, const json_
         read_lengths(ask, body, problem) && read_stream(x, c, body, problem) && read_logprobs(ask, c, body, problem) &&
         read_prefill(ask, body, problem);
     if (!is_good) return false;
+    ask->streams_calls = true;
     if (c->is_stream) ask->stream_type = SUAN__EVENT_STREAM, ask->stream_keep_alive = SUAN__OPENAI_KEEP_ALIVE;
     return suan__gather_init(&c->gather, ask->params.n_choices) || suan__no_memory(problem);
 }

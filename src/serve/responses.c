@@ -9,6 +9,8 @@ static void free_response(void *p) {
     json_decref(r->echo);
     json_decref(r->output);
     json_decref(r->logprobs);
+    json_decref(r->call_id);
+    json_decref(r->call_name);
     suan__buf_fini(&r->text);
     suan__free(r);
 }

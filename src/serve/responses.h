@@ -18,8 +18,9 @@ typedef struct suan__response {
     json_t *output; /* finished items */
     suan__response_item open;
     char item_id[SUAN__OPENAI_ID];
-    suan__buf text;   /* of the open item */
-    json_t *logprobs; /* of the open message */
+    suan__buf text;              /* of the open item; of a call the arguments */
+    json_t *logprobs;            /* of the open message */
+    json_t *call_id, *call_name; /* of the open call */
     suan__ask_finish finish;
     bool has_started, has_failed;
 } suan__response;

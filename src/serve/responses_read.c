@@ -210,6 +210,7 @@ static bool read_flags(suan__exchange *x, suan__ask *ask, suan__response *r, sua
     ask->params.want_logprobs = r->want_logprobs;
     ask->params.n_logprobs = (uint32_t)suan__field_integer(top, 0);
     ask->params.max_tokens = (uint32_t)suan__field_integer(suan__field_get(r->body, f, "max_output_tokens"), 0);
+    ask->streams_calls = true;
     if (r->is_stream) ask->stream_type = SUAN__EVENT_STREAM, ask->stream_keep_alive = SUAN__OPENAI_KEEP_ALIVE;
     return true;
 }

@@ -124,28 +124,39 @@ static void take_text(suan__response *r, suan__exchange *x, const suan__ask_even
     send(r, x, is_message ? "response.output_text.delta" : "response.reasoning_text.delta", delta);
 }
 
-static void take_call(suan__response *r, suan__exchange *x, const suan__ask_event *e) {
+/* The open call as an item. */
+static json_t *call_json(const suan__response *r, const char *status, json_t *arguments) {
+    return json_pack("{s:s, s:s, s:s, s:O, s:O, s:o}", "id", r->item_id, "type", "function_call", "status", status, "call_id", r->call_id,
+                     "name", r->call_name, "arguments", arguments);
+}
+
+static void begin_call(suan__response *r, suan__exchange *x, const suan__ask_event *e) {
     close_item(r, x, "completed");
     name_item(r, x, "fc_");
-    json_int_t index = output_index(r);
-    json_t *arguments = suan__text_json(e->arguments, e->n_arguments);
-    json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", r->item_id, "type", "function_call", "status", "in_progress",
-                             "call_id", e->id, "name", e->name, "arguments", "");
-    if (!arguments || !item) {
-        r->has_failed = true;
-        json_decref(arguments);
-        json_decref(item);
-        return;
-    }
-    send(r, x, "response.output_item.added", json_pack("{s:I, s:o}", "output_index", index, "item", json_copy(item)));
+    json_decref(r->call_id);
+    json_decref(r->call_name);
+    r->call_id = json_string(e->id);
+    r->call_name = json_string(e->name);
+    r->text.n = 0;
+    send(r, x, "response.output_item.added",
+         json_pack("{s:I, s:o}", "output_index", output_index(r), "item", call_json(r, "in_progress", json_string(""))));
+}
+
+static void take_arguments(suan__response *r, suan__exchange *x, const suan__ask_event *e) {
+    if (!suan__buf_append(&r->text, e->arguments, e->n_arguments)) r->has_failed = true;
     send(r, x, "response.function_call_arguments.delta",
-         json_pack("{s:s, s:I, s:O}", "item_id", r->item_id, "output_index", index, "delta", arguments));
+         json_pack("{s:s, s:I, s:o}", "item_id", r->item_id, "output_index", output_index(r), "delta",
+                   suan__text_json(e->arguments, e->n_arguments)));
+}
+
+static void end_call(suan__response *r, suan__exchange *x, bool is_broken) {
+    json_t *arguments = suan__text_json(r->text.data ? r->text.data : "", r->text.n);
     send(r, x, "response.function_call_arguments.done",
-         json_pack("{s:s, s:I, s:s, s:O}", "item_id", r->item_id, "output_index", index, "name", e->name, "arguments", arguments));
-    json_object_set_new(item, "status", json_string("completed"));
-    json_object_set_new(item, "arguments", arguments);
-    send(r, x, "response.output_item.done", json_pack("{s:I, s:O}", "output_index", index, "item", item));
-    if (json_array_append_new(r->output, item) != 0) r->has_failed = true;
+         json_pack("{s:s, s:I, s:O, s:O}", "item_id", r->item_id, "output_index", output_index(r), "name", r->call_name, "arguments",
+                   arguments));
+    json_t *item = call_json(r, is_broken ? "incomplete" : "completed", arguments);
+    send(r, x, "response.output_item.done", json_pack("{s:I, s:O}", "output_index", output_index(r), "item", item));
+    if (!item || json_array_append_new(r->output, item) != 0) r->has_failed = true;
 }
 
 /* ---- the whole ---- */
@@ -201,8 +212,14 @@ void suan__responses_event(void *ctx, suan__exchange *x, const suan__ask_event *
     case SUAN__ASK_TEXT:
         if (event->n_text > 0 || r->open == SUAN__RESPONSE_MESSAGE) take_text(r, x, event, SUAN__RESPONSE_MESSAGE);
         break;
-    case SUAN__ASK_CALL:
-        take_call(r, x, event);
+    case SUAN__ASK_CALL_BEGIN:
+        begin_call(r, x, event);
+        break;
+    case SUAN__ASK_CALL_MORE:
+        take_arguments(r, x, event);
+        break;
+    case SUAN__ASK_CALL_END:
+        end_call(r, x, event->is_broken);
         break;
     case SUAN__ASK_CHOICE:
         end_answer(r, x, event->finish);

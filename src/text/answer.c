@@ -8,7 +8,16 @@
 
 #include "formats/json.h"
 
-static const char think_open[] = "<think>", think_close[] = "</think>", python_tag[] = "<|python_tag|>";
+static const char python_tag[] = "<|python_tag|>";
+
+const char *suan__think_open(suan_answer_syntax syntax) {
+    const char *mark = suan__call_syntaxes[syntax].think_open;
+    return mark ? mark : "<think>";
+}
+const char *suan__think_close(suan_answer_syntax syntax) {
+    const char *mark = suan__call_syntaxes[syntax].think_close;
+    return mark ? mark : "</think>";
+}
 
 /* ---- handing over ---- */
 
@@ -18,11 +27,6 @@ static void hand_over(suan_answer *a, const suan_answer_part *part) {
 
 void suan__answer_emit(suan_answer *a, suan_answer_kind kind, const char *text, size_t n) {
     if (n > 0) hand_over(a, &(suan_answer_part){.kind = kind, .text = text, .n = n});
-}
-
-void suan__answer_emit_call(suan_answer *a, const suan__call *call) {
-    hand_over(a,
-              &(suan_answer_part){SUAN_ANSWER_CALL, call->arguments.data, call->arguments.n, call->name.data, call->id.data, a->n_calls++});
 }
 
 static size_t n_newlines(const char *s, size_t n) {
@@ -82,7 +86,7 @@ static void emit_text(suan_answer *a, const char *s, size_t n) {
 static bool in_start(suan_answer *a, bool is_last) {
     window w = rest(a);
     size_t space = suan__json_space(w.s, w.n, 0), n = w.n - space;
-    const char *marks[2] = {think_open, python_tag};
+    const char *marks[2] = {suan__think_open(a->syntax), python_tag};
     int n_marks = a->syntax == SUAN_ANSWER_LLAMA3 && a->has_calls ? 2 : 1;
     for (int i = a->has_thought; i < n_marks; i++) {
         size_t n_mark = strlen(marks[i]);
@@ -109,9 +113,9 @@ static bool in_reasoning(suan_answer *a, bool is_last) {
         if (w.n == 0) return false;
         a->trims = false;
     }
-    const char *close = memmem(w.s, w.n, think_close, sizeof think_close - 1);
+    const char *mark = suan__think_close(a->syntax), *close = memmem(w.s, w.n, mark, strlen(mark));
     if (!close) {
-        size_t held = is_last ? 0 : suan__answer_held_for(w.s, w.n, (const char *const[1]){think_close}, 1), n = w.n - held;
+        size_t held = is_last ? 0 : suan__answer_held_for(w.s, w.n, &mark, 1), n = w.n - held;
         if (!is_last) n -= n_newlines_behind(w.s, n);
         a->at += n;
         suan__answer_emit(a, SUAN_ANSWER_REASONING, w.s, n);
@@ -119,34 +123,36 @@ static bool in_reasoning(suan_answer *a, bool is_last) {
     }
     size_t n = (size_t)(close - w.s);
     suan__answer_emit(a, SUAN_ANSWER_REASONING, w.s, n - n_newlines_behind(w.s, n));
-    a->at += n + sizeof think_close - 1;
+    a->at += n + strlen(mark);
     a->has_thought = true;
     a->state = SUAN__IN_START;
     return true;
 }
 
-/* The marks of a text: of a call first. */
-static int marks_of(const suan_answer *a, const char *marks[5]) {
+/* The marks of a text: of a call last. */
+static int marks_of(const suan_answer *a, const char *marks[7]) {
     const suan__call_syntax *x = &suan__call_syntaxes[a->syntax];
     int n = 0;
-    if (!a->has_calls || !x->open) return 0;
-    marks[n++] = x->open;
+    for (int i = 0; i < 2 && x->silent[i]; i++) marks[n++] = x->silent[i];
+    if (!a->has_calls || !x->open) return n;
     for (int i = 0; i < 4 && x->around[i]; i++) marks[n++] = x->around[i];
+    marks[n++] = x->open;
     return n;
 }
 
 static bool in_text(suan_answer *a, bool is_last) {
     window w = rest(a);
-    const char *marks[5] = {NULL};
+    const char *marks[7] = {NULL};
     int n_marks = marks_of(a, marks);
     size_t at = 0;
     int which = find_first(w.s, w.n, marks, n_marks, &at);
     if (which >= 0) {
         size_t newlines = n_newlines_behind(w.s, at);
         emit_text(a, w.s, at - newlines);
-        if (which == 0) {
+        if (which == n_marks - 1 && a->has_calls) {
             a->at += at - newlines;
-            a->body = newlines + strlen(marks[0]);
+            a->body = newlines + strlen(marks[which]);
+            a->follow = (suan__follow){0};
             a->state = SUAN__IN_CALL;
         } else {
             a->at += at + strlen(marks[which]);
@@ -164,13 +170,18 @@ static bool in_text(suan_answer *a, bool is_last) {
 static void end_call(suan_answer *a, size_t taken) {
     a->at += taken;
     a->searched = a->retry_at = 0;
+    a->in_list = false;
     a->state = SUAN__IN_TEXT;
 }
 
 /* What began as a call is none: its mark is text, and what follows is looked at again. */
 static void give_up_call(suan_answer *a) {
-    a->trims = false;
-    emit_text(a, rest(a).s, a->body);
+    bool has_begun = suan__answer_has_begun(a);
+    a->trims = has_begun || a->in_list;
+    if (has_begun)
+        a->body += suan__answer_break_call(a);
+    else
+        emit_text(a, rest(a).s, a->body);
     end_call(a, a->body);
 }
 
@@ -185,34 +196,56 @@ bool suan__answer_is_due(suan_answer *a, const char *body, size_t n, const char 
     return false;
 }
 
+/* Takes the call of n bytes; behind one of a list the next one comes, or its end (a call without a name). */
+static void take_call(suan_answer *a, const suan__call *call, size_t n) {
+    bool has_more = suan__call_syntaxes[a->syntax].is_list && call->name.n > 0;
+    if (call->name.n > 0) suan__answer_emit_call(a, call);
+    end_call(a, a->body + n);
+    a->trims = true;
+    if (!has_more) return;
+    a->body = 0;
+    a->in_list = true;
+    a->follow = (suan__follow){0};
+    a->state = SUAN__IN_CALL;
+}
+
+/* Whether the call is to be read now: its end mark has come, or, where it has none, what may be its end. */
+static bool is_call_due(suan_answer *a, const suan__call_syntax *x, window body, bool is_last) {
+    static const char *const ends[] = {"}", "]"};
+    if (x->is_list || !x->end)
+        return a->follow.state == SUAN__FOLLOW_ENDED || suan__answer_is_due(a, body.s, body.n, ends, a->in_list ? 2 : 1, is_last);
+    return suan__answer_is_due(a, body.s, body.n, &x->end, 1, is_last);
+}
+
 static bool in_call(suan_answer *a, bool is_last) {
     const suan__call_syntax *x = &suan__call_syntaxes[a->syntax];
     window w = rest(a), body = {w.s + a->body, w.n - a->body};
-    if (!suan__answer_is_due(a, body.s, body.n, &x->end, 1, is_last)) return false;
     suan__call call = {0};
-    size_t end = 0;
-    suan__scan r = x->read(x, body.s, body.n, is_last, a->tools, &call, &end);
+    size_t end = 0, at;
+    bool is_none = x->is_list && !a->in_list && suan__call_begin_list(x, body.s, body.n, &at) == SUAN__SCAN_BAD;
+    suan__answer_follow(a, body.s, body.n, a->in_list ? suan__call_head_list_on : x->head);
+    if (!is_none && !is_call_due(a, x, body, is_last)) return false;
+    suan__call_read_fn *read = a->in_list ? suan__call_read_list_on : x->read;
+    suan__scan r = is_none ? SUAN__SCAN_BAD : read(x, body.s, body.n, is_last, a->tools, &call, &end);
+    bool goes_on = r != SUAN__SCAN_MORE || is_last;
     if (suan__call_failed(&call)) a->status = SUAN_ENOMEM;
     if (r == SUAN__SCAN_DONE) {
-        suan__answer_emit_call(a, &call);
-        end_call(a, a->body + end);
-        a->trims = true;
-    } else if (r == SUAN__SCAN_BAD) {
+        take_call(a, &call, end);
+    } else if (goes_on) {
         give_up_call(a);
-    } else if (is_last) {
-        give_up_call(a);
-        a->has_calls = false; /* the call that never ended holds all the rest */
+        if (r == SUAN__SCAN_MORE) a->has_calls = false; /* the call that never ended holds all the rest */
     } else {
         a->retry_at = body.n + body.n / 8 + 1;
     }
     suan__call_fini(&call);
-    return a->state == SUAN__IN_TEXT;
+    return goes_on;
 }
 
 /* Llama 3: the answer is a call from its first byte to its last, or text. */
 static bool in_whole(suan_answer *a, bool is_last) {
-    if (!is_last) return false;
     window w = rest(a);
+    suan__answer_follow(a, w.s, w.n, suan__call_head_json);
+    if (!is_last) return false;
     size_t at = suan__json_space(w.s, w.n, 0), n_tag = sizeof python_tag - 1;
     bool has_tag = w.n - at >= n_tag && memcmp(w.s + at, python_tag, n_tag) == 0;
     if (has_tag) at += n_tag;
@@ -221,6 +254,8 @@ static bool in_whole(suan_answer *a, bool is_last) {
         suan__answer_emit_call(a, &call);
     else if (has_tag && suan__call_read_python(w.s + at, w.n - at, &other))
         suan__answer_emit_call(a, &other);
+    else if (suan__answer_has_begun(a))
+        at = suan__answer_break_call(a), emit_text(a, w.s + at, w.n - at);
     else
         emit_text(a, w.s, w.n);
     if (suan__call_failed(&call) || suan__call_failed(&other)) a->status = SUAN_ENOMEM;
@@ -269,22 +304,31 @@ const char *suan_answer_think_end(suan_answer_syntax syntax, const char *source,
         *reopen = final;
         return may_call ? "<|end|><|start|>assistant" : final;
     }
-    *reopen = think_close;
-    for (size_t i = 0; source && i < sizeof lines / sizeof *lines; i++)
+    *reopen = suan__think_close(syntax);
+    for (size_t i = 0; source && !suan__call_syntaxes[syntax].think_close && i < sizeof lines / sizeof *lines; i++)
         if (memmem(source, n, lines[i], strlen(lines[i]))) *reopen = "\n</think>\n\n";
     return *reopen;
 }
 
 /* ---- the public functions ---- */
 
+/* Whether s ends with the mark, white space behind it allowed. */
+static bool ends_with(const char *s, size_t n, const char *mark) {
+    size_t n_mark = strlen(mark);
+    while (n > 0 && suan__json_space(s + n - 1, 1, 0) == 1) n--;
+    return n >= n_mark && memcmp(s + n - n_mark, mark, n_mark) == 0;
+}
+
+bool suan_answer_opens_thinking(suan_answer_syntax syntax, const char *prompt, size_t n) {
+    return syntax != SUAN_ANSWER_HARMONY && ends_with(prompt, n, suan__think_open(syntax));
+}
+
 static void read_prompt(suan_answer *a, const char *prompt, size_t n) {
-    while (n > 0 && suan__json_space(prompt + n - 1, 1, 0) == 1) n--;
-    size_t n_open = sizeof think_open - 1, n_close = sizeof think_close - 1;
-    if (n >= n_open && memcmp(prompt + n - n_open, think_open, n_open) == 0) {
+    if (suan_answer_opens_thinking(a->syntax, prompt, n)) {
         a->state = SUAN__IN_REASONING;
         a->trims = true;
-    } else if (n >= n_close && memcmp(prompt + n - n_close, think_close, n_close) == 0) {
-        a->has_thought = true;
+    } else {
+        a->has_thought = ends_with(prompt, n, suan__think_close(a->syntax));
     }
 }
 
@@ -302,7 +346,12 @@ suan_status suan_answer_create(suan_answer **answer, const suan_answer_options *
         json_decref(tools);
         return suan__fail(err, SUAN_ENOMEM, "answer: out of memory");
     }
-    *a = (suan_answer){.syntax = options->syntax, .has_calls = options->has_calls, .tools = tools, .fn = fn, .ctx = ctx};
+    *a = (suan_answer){.syntax = options->syntax,
+                       .has_calls = options->has_calls,
+                       .streams_calls = options->streams_calls,
+                       .tools = tools,
+                       .fn = fn,
+                       .ctx = ctx};
     if (options->syntax == SUAN_ANSWER_HARMONY)
         suan__answer_start_harmony(a, options->prompt, options->n_prompt);
     else if (options->prompt)

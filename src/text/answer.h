@@ -17,9 +17,23 @@ typedef enum suan__answer_state {
 /* What harmony's header says of the message that follows. */
 typedef enum suan__channel { SUAN__CHANNEL_TEXT, SUAN__CHANNEL_REASONING, SUAN__CHANNEL_CALL } suan__channel;
 
+/* How far the call that comes has been handed over (answer_follow.c). */
+typedef struct suan__follow {
+    enum {
+        SUAN__FOLLOW_SOUGHT, /* its arguments have not begun */
+        SUAN__FOLLOW_OPEN,
+        SUAN__FOLLOW_ENDED, /* their object is whole */
+        SUAN__FOLLOW_WHOLE  /* it cannot be followed */
+    } state;
+    size_t at, n_given; /* where in the body the arguments begin, and how many bytes of them were handed over */
+    uint32_t depth;
+    bool in_string, is_escaped;
+} suan__follow;
+
 struct suan_answer {
     suan_answer_syntax syntax;
-    bool has_calls;
+    bool has_calls, streams_calls;
+    bool in_list;  /* IN_CALL: behind a call of a list */
     json_t *tools; /* NULL: none */
     suan_answer_fn *fn;
     void *ctx;
@@ -34,6 +48,7 @@ struct suan_answer {
     bool trims;       /* newlines that come first are dropped */
     bool has_thought; /* a reasoning block is behind us */
     uint32_t n_calls;
+    suan__follow follow;
     suan__channel channel;
     suan__buf recipient; /* CHANNEL_CALL: the tool's name */
 };
@@ -44,7 +59,13 @@ size_t suan__answer_held_for(const char *s, size_t n, const char *const *marks, 
 /* Whether to read the call in `body` now: an end mark has come. After one that belongs to an argument (the caller sets retry_at) the body grows by
  * an eighth before it is read again, so that the work stays in proportion to its length. */
 bool suan__answer_is_due(suan_answer *a, const char *body, size_t n, const char *const *marks, int n_marks, bool is_last);
+/* Hands a call over, or what is left of it. */
 void suan__answer_emit_call(suan_answer *a, const suan__call *call);
+/* Hands over what there is of the call whose body (so far) this is. head NULL: nothing before it is whole, but for harmony, whose header has said the name. */
+void suan__answer_follow(suan_answer *a, const char *body, size_t n, suan__call_head_fn *head);
+bool suan__answer_has_begun(const suan_answer *a);
+/* The call that has begun is none, or the answer ends in it. Returns how many bytes of the body belong to it. */
+size_t suan__answer_break_call(suan_answer *a);
 
 /* Whether the bytes fed so far end within reasoning; and whether reasoning may still come. */
 bool suan__answer_is_thinking(const suan_answer *a);

@@ -33,6 +33,7 @@ static void read_header(suan_answer *a, const char *header, size_t n) {
     a->recipient.n = 0;
     if (n_recipient == 0 || !a->has_calls) return;
     a->channel = SUAN__CHANNEL_CALL;
+    a->follow = (suan__follow){0};
     if (n_recipient > sizeof prefix - 1 && memcmp(recipient, prefix, sizeof prefix - 1) == 0) {
         recipient += sizeof prefix - 1;
         n_recipient -= sizeof prefix - 1;
@@ -103,6 +104,7 @@ static suan__scan end_here(const char *s, size_t n, bool is_last, size_t *n_end)
 static bool in_call_message(suan_answer *a, bool is_last) {
     const char *body = a->buf.data + a->at + a->body;
     size_t n = a->buf.n - a->at - a->body, at = suan__json_space(body, n, 0), n_object = 0, n_end = 0;
+    suan__answer_follow(a, body, n, NULL);
     if (!suan__answer_is_due(a, body, n, ends, N_ENDS, is_last)) return false;
     suan__scan r = at < n && body[at] != '{' ? SUAN__SCAN_BAD : suan__json_value(body + at, n - at, &n_object);
     size_t behind = suan__json_space(body, n, at + n_object);
@@ -117,9 +119,12 @@ static bool in_call_message(suan_answer *a, bool is_last) {
         begin_header(a, a->body + behind + n_end);
     } else {
         const char *found = find_end(body, n, &n_end);
-        size_t n_message = a->body + (found ? (size_t)(found - body) + n_end : n);
-        emit_message(a, n_message);
-        begin_header(a, n_message);
+        size_t n_text = found ? (size_t)(found - body) : n, taken = suan__answer_has_begun(a) ? suan__answer_break_call(a) : 0;
+        if (taken == 0)
+            emit_message(a, a->body + n_text + n_end);
+        else if (n_text > taken)
+            suan__answer_emit(a, SUAN_ANSWER_TEXT, body + taken, n_text - taken);
+        begin_header(a, a->body + n_text + n_end);
     }
     if (suan__call_failed(&call)) a->status = SUAN_ENOMEM;
     suan__call_fini(&call);

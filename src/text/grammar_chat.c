@@ -12,7 +12,6 @@
 
 #define MAX_TOOLS 4096
 #define MAX_NAME 256
-static const char think_open[] = "<think>", think_close[] = "</think>";
 
 /* ---- pieces ---- */
 
@@ -21,6 +20,9 @@ static size_t mark_length(const char *s, size_t n) {
     static const char *const words[] = {"\xef\xbd\x9c"
                                         "DSML"
                                         "\xef\xbd\x9c",
+                                        "[TOOL_CALLS]",
+                                        "[CALL_ID]",
+                                        "[ARGS]",
                                         "<think>",
                                         "</think>",
                                         "<tool_call>",
@@ -159,8 +161,8 @@ static suan__node one_call(suan__chat *c) {
 static suan__node calls(suan__chat *c) {
     suan__builder *b = c->b;
     if (c->calls != SUAN__NO_NODE) return c->calls;
-    c->calls = one_call(c);
-    if (c->form->one_call) return c->calls;
+    c->calls = c->syntax->is_list ? suan__chat_list(c) : one_call(c);
+    if (c->form->one_call || c->syntax->is_list) return c->calls;
     suan__node more = SUAN__SEQ(b, c->newlines, suan__chat_marked(c, c->syntax->open), c->calls);
     return c->calls = SUAN__SEQ(b, c->calls, suan__node_repeat(b, more, 0, SUAN__NO_END));
 }
@@ -219,7 +221,7 @@ static bool ends_with(const char *s, size_t n, const char *end) {
 
 /* Behind the mark that opens it. Reasoning that nothing needs to follow may be all. */
 static suan__node reasoning(suan__chat *c, suan__node rest) {
-    suan__marker close = {think_close, sizeof think_close - 1, rest, false};
+    suan__marker close = {c->think_close, strlen(c->think_close), rest, false};
     return suan__node_until(c->b, &close, 1, !c->must_call && c->content == SUAN__NO_NODE);
 }
 
@@ -230,16 +232,16 @@ static suan__node whole(suan__chat *c) {
     const char *prompt = c->form->prompt ? c->form->prompt : "";
     size_t n = c->form->prompt ? c->form->n_prompt : 0;
     while (n > 0 && suan__json_space(prompt + n - 1, 1, 0) == 1) n--;
-    if (ends_with(prompt, n, think_close)) return answer(c, false);
+    if (ends_with(prompt, n, c->think_close)) return answer(c, false);
     suan__node behind = answer(c, true);
-    if (ends_with(prompt, n, think_open)) return reasoning(c, behind);
+    if (ends_with(prompt, n, c->think_open)) return reasoning(c, behind);
     if (c->must_call ||
         c->content != SUAN__NO_NODE) { /* a model that has no token for it does not think, and must not find a way round here */
-        suan__node think = suan__node_token_only(b, think_open, sizeof think_open - 1);
+        suan__node think = suan__node_token_only(b, c->think_open, strlen(c->think_open));
         return SUAN__ALT(b, answer(c, false), SUAN__SEQ(b, think, reasoning(c, behind)));
     }
     suan__node space = suan__node_repeat(b, suan__node_set(b, spaces, 3, false), 0, 4);
-    return SUAN__ALT(b, behind, SUAN__SEQ(b, space, suan__chat_marked(c, think_open), reasoning(c, behind)));
+    return SUAN__ALT(b, behind, SUAN__SEQ(b, space, suan__chat_marked(c, c->think_open), reasoning(c, behind)));
 }
 
 /* ---- the public function ---- */
@@ -285,6 +287,8 @@ suan_status suan_grammar_from_chat(suan_grammar **g, const suan_chat_form *form,
     suan__chat c = {.form = form, .syntax = &suan__call_syntaxes[form->syntax]};
     c.must_call = form->choice == SUAN_TOOLS_REQUIRED || form->choice == SUAN_TOOLS_NAMED;
     c.may_call = form->choice != SUAN_TOOLS_NONE;
+    c.think_open = suan__think_open(form->syntax);
+    c.think_close = suan__think_close(form->syntax);
     suan_status status = make(&c, g, err);
     for (size_t i = 0; i < c.n_tool; i++)
         if (c.tool[i].schema.b) suan__schema_fini(&c.tool[i].schema);

@@ -34,6 +34,7 @@ typedef struct suan__chat {
     suan__node content; /* SUAN__NO_NODE: free */
     suan__node calls;   /* behind the open mark of the first; SUAN__NO_NODE: not made yet */
     bool must_call, may_call;
+    const char *think_open, *think_close;
     suan__chat_mark mark[32];
     size_t n_mark;
     suan__node newline, newlines; /* at most one, at most two */
@@ -50,6 +51,11 @@ suan__node suan__chat_alt(suan__builder *b, const suan__node *parts, size_t n);
 
 /* A call behind its open mark, with its end mark. grammar_chat_calls.c: arguments as JSON; grammar_chat_params.c: parameters one by one. */
 suan__node suan__chat_call_json(suan__chat *c, suan__chat_tool *tool);
+suan__node suan__chat_mistral(suan__chat *c, suan__chat_tool *tool);
+/* All calls of a syntax whose calls are a list, behind its open mark (grammar_chat_list.c). */
+suan__node suan__chat_list(suan__chat *c);
+/* "NAME", "KEY": ARGUMENTS for each tool. */
+suan__node suan__chat_named(suan__chat *c, const char *key);
 suan__node suan__chat_call_params(suan__chat *c, suan__chat_tool *tool);
 /* Llama 3: the whole answer but reasoning; harmony: all of it. */
 suan__node suan__chat_llama(suan__chat *c);

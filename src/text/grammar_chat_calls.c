@@ -8,8 +8,7 @@
 #define BAR "\xef\xbd\x9c"
 #define SEPARATOR "<" BAR "tool" LOW "sep" BAR ">"
 
-/* "NAME", "KEY": ARGUMENTS for each tool. */
-static suan__node named_arguments(suan__chat *c, const char *key) {
+suan__node suan__chat_named(suan__chat *c, const char *key) {
     suan__builder *b = c->b;
     suan__node node = SUAN__NO_NODE, behind = SUAN__SEQ(b, c->j.comma, suan__json_key(&c->j, key, strlen(key)));
     for (size_t i = 0; i < c->n_tool; i++) {
@@ -25,7 +24,7 @@ static suan__node named_arguments(suan__chat *c, const char *key) {
 /* {"name": .., "arguments": ..}</tool_call> */
 static suan__node hermes(suan__chat *c) {
     suan__builder *b = c->b;
-    suan__node members = SUAN__SEQ(b, suan__json_key(&c->j, "name", 4), named_arguments(c, "arguments"));
+    suan__node members = SUAN__SEQ(b, suan__json_key(&c->j, "name", 4), suan__chat_named(c, "arguments"));
     return SUAN__SEQ(b, c->j.space, suan__json_enclose(&c->j, "{", members, "}"), c->newline, suan__chat_marked(c, c->syntax->end));
 }
 
@@ -51,7 +50,9 @@ static suan__node kimi(suan__chat *c, suan__chat_tool *tool) {
 
 suan__node suan__chat_call_json(suan__chat *c, suan__chat_tool *tool) {
     if (c->syntax->read == suan__call_read_json) return hermes(c);
-    if (!suan__chat_check_word(c, tool, "name", tool->name, " <>\"")) return SUAN__NO_NODE;
+    bool is_mistral = c->syntax->read == suan__call_read_mistral;
+    if (!suan__chat_check_word(c, tool, "name", tool->name, is_mistral ? "[{" : " <>\"")) return SUAN__NO_NODE;
+    if (is_mistral) return suan__chat_mistral(c, tool);
     return c->syntax->read == suan__call_read_kimi ? kimi(c, tool) : deepseek(c, tool);
 }
 
@@ -76,7 +77,7 @@ suan__node suan__chat_llama(suan__chat *c) {
     suan__node text = c->content != SUAN__NO_NODE ? SUAN__SEQ(b, c->newlines, c->content) : llama_text(c);
     if (!c->may_call || c->n_tool == 0) return text;
     suan__node kind = SUAN__SEQ(b, suan__json_key(&c->j, "type", 4), suan__json_bytes(b, "\"function\""), c->j.comma);
-    suan__node members = SUAN__SEQ(b, suan__json_optional(b, kind), suan__json_key(&c->j, "name", 4), named_arguments(c, "parameters"));
+    suan__node members = SUAN__SEQ(b, suan__json_optional(b, kind), suan__json_key(&c->j, "name", 4), suan__chat_named(c, "parameters"));
     suan__node call = SUAN__SEQ(b, c->newlines, suan__json_optional(b, suan__chat_marked(c, "<|python_tag|>")),
                                 suan__json_enclose(&c->j, "{", members, "}"));
     return c->must_call ? call : SUAN__ALT(b, call, text);

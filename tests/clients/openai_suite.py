@@ -256,8 +256,10 @@ def tools_required_named_and_none(o):
     r = tchat(o, tools=[WEATHER, CLOCK], tool_choice="required")
     m = r.choices[0].message
     assert m.tool_calls and r.choices[0].finish_reason in ("tool_calls", "length"), r  # nothing in this model ends a list of calls
-    for call in m.tool_calls:
-        assert call.type == "function" and call.id and call.function.name in ("get_weather", "get_time") and isinstance(json.loads(call.function.arguments), dict)
+    for i, call in enumerate(m.tool_calls):
+        assert call.type == "function" and call.id and call.function.name in ("get_weather", "get_time")
+        if i + 1 < len(m.tool_calls) or r.choices[0].finish_reason == "tool_calls":  # the last one may be cut
+            assert isinstance(json.loads(call.function.arguments), dict)
     r = tchat(o, tools=[WEATHER, CLOCK], tool_choice={"type": "function", "function": {"name": "get_time"}}, parallel_tool_calls=False)
     assert [(c.function.name, json.loads(c.function.arguments)) for c in r.choices[0].message.tool_calls] == [("get_time", {"zone": "utc"})]
     assert tchat(o, tools=[WEATHER], tool_choice="none", max_tokens=20).choices[0].message.tool_calls is None
@@ -268,7 +270,7 @@ def tools_required_named_and_none(o):
 def tools_streamed(o):
     whole = tchat(o, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False).choices[0].message.tool_calls[0]
     fragments = [f for chunk in tchat(o, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, stream=True) for c in chunk.choices for f in c.delta.tool_calls or []]
-    assert [f.index for f in fragments] == [0] * len(fragments) and fragments[0].type == "function" and fragments[0].function.name == "get_weather"
+    assert len(fragments) > 3 and [f.index for f in fragments] == [0] * len(fragments) and fragments[0].type == "function" and fragments[0].function.name == "get_weather"
     assert fragments[0].function.arguments == "" and all(f.id is None and f.function.name is None for f in fragments[1:])
     assert "".join(f.function.arguments for f in fragments) == whole.function.arguments
     with client(o, o.tools_url).chat.completions.stream(model=o.tools_model, messages=HELLO, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, temperature=0,
@@ -504,8 +506,9 @@ def response_tools(o):
     assert c.responses.create(model=o.tools_model, input=again, tools=[TOOL], tool_choice="none", temperature=0, max_output_tokens=5).output_text is not None
     events = list(c.responses.create(model=o.tools_model, input=HELLO, tools=[TOOL], tool_choice={"type": "function", "name": "get_weather"}, stream=True, **off))
     kinds = [e.type for e in events]
-    at = kinds.index("response.function_call_arguments.delta")
-    assert kinds[at - 1:at + 3] == ["response.output_item.added", "response.function_call_arguments.delta", "response.function_call_arguments.done", "response.output_item.done"]
+    at, n = kinds.index("response.function_call_arguments.delta"), kinds.count("response.function_call_arguments.delta")
+    assert n > 2 and kinds[at - 1:at + n + 2] == ["response.output_item.added"] + n * ["response.function_call_arguments.delta"] + [
+        "response.function_call_arguments.done", "response.output_item.done"], kinds
     with c.responses.stream(model=o.tools_model, input=HELLO, tools=[TOOL], tool_choice="required", **off) as stream:
         for _ in stream:
             pass

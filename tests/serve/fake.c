@@ -236,7 +236,19 @@ void fake_text(suan__exchange *x, suan__ask_event_kind kind, const char *text) {
 }
 
 void fake_call(suan__exchange *x, const char *id, const char *name, const char *arguments) {
-    suan__ask_event event = {.kind = SUAN__ASK_CALL, .id = id, .name = name, .arguments = arguments, .n_arguments = strlen(arguments)};
+    size_t n = strlen(arguments);
+    suan__ask_event event = {.kind = SUAN__ASK_CALL, .id = id, .name = name, .arguments = arguments, .n_arguments = n};
+    if (!x->ask->streams_calls) {
+        fake_event(x, &event);
+        return;
+    }
+    event = (suan__ask_event){.kind = SUAN__ASK_CALL_BEGIN, .id = id, .name = name};
+    fake_event(x, &event);
+    event = (suan__ask_event){.kind = SUAN__ASK_CALL_MORE, .arguments = arguments, .n_arguments = n / 2};
+    fake_event(x, &event);
+    event = (suan__ask_event){.kind = SUAN__ASK_CALL_MORE, .arguments = arguments + n / 2, .n_arguments = n - n / 2};
+    fake_event(x, &event);
+    event = (suan__ask_event){.kind = SUAN__ASK_CALL_END, .is_broken = n == 0 || arguments[n - 1] != '}'};
     fake_event(x, &event);
 }
 

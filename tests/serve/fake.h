@@ -36,6 +36,7 @@ void fake_free(suan__exchange *x);
 /* An event of the answer. */
 void fake_event(suan__exchange *x, const suan__ask_event *event);
 void fake_text(suan__exchange *x, suan__ask_event_kind kind, const char *text);
+/* In two parts where the interface wants parts; arguments that do not end in a brace break off. */
 void fake_call(suan__exchange *x, const char *id, const char *name, const char *arguments);
 void fake_end(suan__exchange *x, suan__ask_finish finish, const char *stop); /* CHOICE and END */
 /* Fails the test unless `found` is the JSON `expected` (single quotes stand for double ones). */

@@ -129,6 +129,27 @@ static void test_whole(void **state) {
     fake_free(x);
 }
 
+/* Arguments that break off: the members that are whole. */
+static void test_cut_calls(void **state) {
+    static const char *const cuts[][2] = {
+        {"", "{}"},
+        {"{", "{}"},
+        {"{\"a\": 12", "{}"},
+        {"{\"a\": 12, \"b", "{'a': 12}"},
+        {"{\"a\": [1, {\"b\": \"x,}\\\"\"}, 3", "{'a': [1, {'b': 'x,}\\\"'}]}"},
+        {"{\"a\": {\"b\": true} ", "{'a': {'b': true}}"},
+        {"{\"a\": {\"b\": true, ", "{'a': {'b': true}}"},
+    };
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        suan__exchange *x = ask(HEAD QUESTION);
+        fake_text(x, SUAN__ASK_START, NULL);
+        fake_call(x, "c", "f", cuts[i][0]);
+        fake_end(x, SUAN__ASK_LENGTH, NULL);
+        assert_json(json_object_get(json_array_get(json_object_get(x->reply, "content"), 0), "input"), cuts[i][1]);
+        fake_free(x);
+    }
+}
+
 static const char *reason_of(suan__ask_finish finish) {
     static char reason[64];
     suan__exchange *x = ask(HEAD QUESTION);
@@ -164,16 +185,18 @@ static void test_stream(void **state) {
                                "\"stop_sequence\":null,\"usage\":{\"input_tokens\":6,\"cache_creation_input_tokens\":0,\"cache_read_input_"
                                "tokens\":4,\"output_tokens\":0}}") EVENT("ping", "")
             EVENT("content_block_start", ",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
-                EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}")
-                    EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"c3Vhbi0x\"}") EVENT(
-                        "content_block_stop", ",\"index\":0") EVENT("content_block_start",
-                                                                    ",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"\"}")
-                        EVENT("content_block_delta",
-                              ",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}") EVENT("content_block_stop", ",\"index\":1")
-                            EVENT("content_block_start",
-                                  ",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\",\"input\":{}}")
+                EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}") EVENT(
+                    "content_block_delta",
+                    ",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"c3Vhbi0x\"}") EVENT("content_block_stop",
+                                                                                                              ",\"index\":0")
+                    EVENT("content_block_start", ",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"\"}") EVENT(
+                        "content_block_delta",
+                        ",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}") EVENT("content_block_stop", ",\"index\":1")
+                        EVENT("content_block_start",
+                              ",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\",\"input\":{}}")
+                            EVENT("content_block_delta", ",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\"}")
                                 EVENT("content_block_delta",
-                                      ",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{}\"}")
+                                      ",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"}\"}")
                                     EVENT("content_block_stop", ",\"index\":2") EVENT(
                                         "message_delta",
                                         ",\"delta\":{\"stop_reason\":\"tool_use\",\"stop_sequence\":null},\"usage\":{\"input_tokens\":6,"
@@ -222,9 +245,11 @@ static void test_count(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),     cmocka_unit_test(test_prefill), cmocka_unit_test(test_options), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_error),        cmocka_unit_test(test_whole),   cmocka_unit_test(test_reasons), cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_stream_fails), cmocka_unit_test(test_hidden),  cmocka_unit_test(test_warm),    cmocka_unit_test(test_count),
+        cmocka_unit_test(test_messages),     cmocka_unit_test(test_prefill), cmocka_unit_test(test_options),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_error),   cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_cut_calls),    cmocka_unit_test(test_reasons), cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_stream_fails), cmocka_unit_test(test_hidden),  cmocka_unit_test(test_warm),
+        cmocka_unit_test(test_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,8 @@ static int collect(void *ctx, const suan_answer_part *p) {
 }
 
 static void take_apart(seen *s, const json_t *tools, const suan_chat_form *f, const char *text, size_t n) {
-    suan_answer_options o = {f->syntax, f->tools != NULL && f->choice != SUAN_TOOLS_NONE, f->prompt, f->n_prompt, f->tools, f->n_tools};
+    suan_answer_options o = {f->syntax, f->tools != NULL && f->choice != SUAN_TOOLS_NONE, f->prompt, f->n_prompt, f->tools, f->n_tools,
+                             false};
     suan_answer *a;
     suan_error err = {0};
     *s = (seen){.tools = tools};
@@ -212,6 +213,21 @@ static const text_case texts[] = {
     {SUAN_ANSWER_HARMONY, SUAN_TOOLS_NONE, false, "<|start|>assistant", "<|channel|>commentary to=", -1},
     {SUAN_ANSWER_HARMONY, SUAN_TOOLS_REQUIRED, false, "<|start|>assistant<|channel|>commentary", " to=functions.get_time<|message|>{}", 1},
     {SUAN_ANSWER_HARMONY, SUAN_TOOLS_AUTO, false, "<|start|>assistant<|channel|>final<|message|>", "Hi<|return|>", 1},
+    {SUAN_ANSWER_MISTRAL_V3, SUAN_TOOLS_AUTO, false, NULL,
+     "Hm [TOOL_CALLS] [{\"name\": \"get\", \"arguments\": {}}, {\"name\": \"get_time\", \"arguments\": {}, \"id\": \"abcdefghi\"}]", 1},
+    {SUAN_ANSWER_MISTRAL_V3, SUAN_TOOLS_AUTO, true, NULL, "[TOOL_CALLS][{\"name\": \"get\", \"arguments\": {}},", -1},
+    {SUAN_ANSWER_MISTRAL_V3, SUAN_TOOLS_REQUIRED, false, NULL, "[TOOL_CALLS][]", -1},
+    {SUAN_ANSWER_MISTRAL, SUAN_TOOLS_AUTO, false, NULL, "[TOOL_CALLS]get[ARGS]{}[TOOL_CALLS]get_time[CALL_ID]abcdefghi[ARGS]{}", 1},
+    {SUAN_ANSWER_MISTRAL, SUAN_TOOLS_REQUIRED, false, NULL, "[TOOL_CALLS]other", -1},
+    {SUAN_ANSWER_COMMAND_R, SUAN_TOOLS_REQUIRED, false, NULL,
+     "Action:\n```json\n[\n    {\n        \"tool_name\": \"get\",\n        \"parameters\": {}\n    }\n]\n```", 1},
+    {SUAN_ANSWER_COMMAND_R7B, SUAN_TOOLS_REQUIRED, false, "<|START_THINKING|>",
+     "hm<|END_THINKING|><|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"get\", \"parameters\": {}}\n]<|END_ACTION|>", 1},
+    {SUAN_ANSWER_COMMAND_R7B, SUAN_TOOLS_AUTO, false, "<|START_THINKING|><|END_THINKING|>", "<|START_RESPONSE|>Hi.<|END_RESPONSE|>", 1},
+    {SUAN_ANSWER_GRANITE, SUAN_TOOLS_AUTO, false, NULL, "<|tool_call|>[{\"name\": \"get\", \"arguments\": {}}]", 1},
+    {SUAN_ANSWER_APRIEL, SUAN_TOOLS_AUTO, false, NULL, "Ok\n<tool_calls>[{\"name\": \"get\", \"arguments\": {}}]</tool_calls>", 1},
+    {SUAN_ANSWER_FUNCTOOLS, SUAN_TOOLS_AUTO, false, NULL, "import functools", 1},
+    {SUAN_ANSWER_FUNCTOOLS, SUAN_TOOLS_AUTO, false, NULL, "functools[{\"name\": \"get\", \"arguments\": {}}]", 1},
 };
 
 static void test_texts(void **state) {
@@ -260,7 +276,7 @@ static void test_tokens(void **state) {
     (void)state;
     static const char *const names[] = {NULL, "qwen2", "qwen2", "llama3", "deepseek-v3", "deepseek-v3", "kimi-k2", "glm4", "gpt4o"};
     int n_missing = 0, n_texts = 0;
-    for (int k = 1; k < (int)SUAN_N_ANSWER_SYNTAXES; k++) {
+    for (int k = 1; k < (int)(sizeof names / sizeof *names); k++) {
         char path[1024], name[64];
         suan_tokenizer *t;
         suan_vocabulary *v;
