@@ -124,6 +124,9 @@ static void make_call_id(const suan__ask_choice *c, char id[32]) {
         for (uint32_t k = 0; k < 4; k++) id[5 + i + k] = letters[out[k] % 62];
     }
     id[29] = 0;
+    if (!suan__ask_has_short_ids(suan__exchange_server(c->a->x))) return;
+    memmove(id, id + 5, SUAN__SHORT_ID);
+    id[SUAN__SHORT_ID] = 0;
 }
 
 /* A copy in which all is UTF-8: names and ids are bytes of a model. */
@@ -329,7 +332,7 @@ static bool init_choice(suan__ask_state *a, uint32_t i, suan__problem *problem) 
     if (a->ask.plain) return true;
     c->trims = a->ask.format != SUAN__FORMAT_FREE;
     suan_answer_options options = SUAN_ANSWER_OPTIONS_INIT;
-    options.syntax = suan__exchange_server(a->x)->syntax;
+    options.syntax = suan__ask_syntax(a);
     options.has_calls = a->tools != NULL;
     options.streams_calls = a->ask.streams_calls;
     options.prompt = a->prompt;

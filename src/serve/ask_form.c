@@ -26,20 +26,13 @@ static bool grammar_problem(suan__problem *problem, const char *param, suan_erro
     return suan__problem_from(problem, param, err);
 }
 
-/* Whether the template has begun the answer with reasoning. */
-static bool has_opened(const suan__ask_state *a) {
-    static const char mark[] = "<think>";
-    size_t n = a->n_prompt, n_mark = sizeof mark - 1;
-    while (n > 0 && strchr(" \n\r\t", a->prompt[n - 1])) n--;
-    return n >= n_mark && memcmp(a->prompt + n - n_mark, mark, n_mark) == 0;
-}
-
 /* The end of the prompt, which tells the grammar whether the answer may begin with reasoning: not where the request turned it off, nor where the template knows none. A mark of
  * reasoning's end says so, whatever the prompt. Harmony's channels are its own matter. */
 static void set_prompt(const suan__ask_state *a, suan_chat_form *form) {
-    const suan__server *s = suan__exchange_server(a->x);
-    bool is_wanted = a->ask.think == -2 ? has_opened(a) : a->ask.think != 0, has_reasoning = is_wanted && suan__ask_has_reasoning(s);
-    form->prompt = has_reasoning || s->syntax == SUAN_ANSWER_HARMONY ? a->prompt : "</think>";
+    const char *reopen;
+    bool is_wanted = a->ask.think == -2 ? suan__ask_opens_reasoning(a) : a->ask.think != 0,
+         has_reasoning = is_wanted && suan__ask_has_reasoning(suan__exchange_server(a->x));
+    form->prompt = has_reasoning || form->syntax == SUAN_ANSWER_HARMONY ? a->prompt : suan__ask_think_end(a, &reopen);
     form->n_prompt = strlen(form->prompt);
 }
 
@@ -47,7 +40,7 @@ bool suan__ask_compile(suan__ask_state *a, suan__problem *problem) {
     suan__ask *ask = &a->ask;
     suan_error err = {0};
     suan_grammar *content = NULL;
-    bool has_tools = json_array_size(ask->tools) > 0 && ask->tool_choice != SUAN_TOOLS_NONE;
+    bool has_tools = suan__ask_wants_tools(a);
     if (has_tools && !(a->tools = json_dumps(ask->tools, JSON_COMPACT)))
         return suan__problem_set(problem, SUAN__PROBLEM_BUSY, "tools", "Out of memory.");
     if (compile_format(ask, &content, &err) != SUAN_OK) return grammar_problem(problem, "response_format", &err);
@@ -55,7 +48,7 @@ bool suan__ask_compile(suan__ask_state *a, suan__problem *problem) {
         a->grammar = content;
         return true;
     }
-    suan_chat_form form = {.syntax = suan__exchange_server(a->x)->syntax,
+    suan_chat_form form = {.syntax = suan__ask_syntax(a),
                            .tools = a->tools,
                            .n_tools = a->tools ? strlen(a->tools) : 0,
                            .choice = has_tools ? ask->tool_choice : SUAN_TOOLS_NONE,

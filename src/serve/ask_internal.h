@@ -75,10 +75,29 @@ typedef struct suan__ask_state {
 
 /* ask_prompt.c: fills prompt, ids, tools. */
 bool suan__ask_render(suan__ask_state *a, suan__problem *problem);
+/* Whether the prompt ends within reasoning; what ends it as the template writes it (reopen: as in suan_answer_think_end). */
+bool suan__ask_opens_reasoning(const suan__ask_state *a);
+const char *suan__ask_think_end(const suan__ask_state *a, const char **reopen);
 /* The limit on an answer's reasoning, if there is one; it points into `a`. */
 bool suan__ask_think_limit(const suan__ask_state *a, suan_think_limit *limit);
 /* Whether the template speaks of reasoning at all. */
 bool suan__ask_has_reasoning(const suan__server *s);
+/* Whether the model's templates (the default one, and the one for tools) mention a word. */
+bool suan__ask_mentions(const suan_model *model, const char *word);
+
+/* ask_tools.c: whether the answer may have calls; the syntax that they have in this answer. */
+bool suan__ask_wants_tools(const suan__ask_state *a);
+suan_answer_syntax suan__ask_syntax(const suan__ask_state *a);
+/* Whether the template has to be helped with tools; adds their description to the system message, or to the user's first where there can be none. false: out of memory. */
+bool suan__ask_describes_tools(const suan__ask_state *a);
+bool suan__ask_describe_tools(const suan__ask_state *a, json_t *messages, bool in_user);
+/* Calls and results become text. */
+bool suan__ask_write_calls(json_t *messages);
+/* Whether calls have ids of nine letters and digits; makes such of those of a message. */
+#define SUAN__SHORT_ID 9
+bool suan__ask_has_short_ids(const suan__server *s);
+bool suan__ask_shorten_ids(json_t *message);
+
 /* ask_form.c: the grammar, if one is wanted. */
 bool suan__ask_compile(suan__ask_state *a, suan__problem *problem);
 /* ask_events.c: one choice for each that is asked for; the batch's events. */

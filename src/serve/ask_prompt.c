@@ -15,8 +15,7 @@ static const suan_tokenizer *tokenizer_of(const suan__ask_state *a) {
     return suan_model_tokenizer(suan__exchange_server(a->x)->model);
 }
 
-/* Whether the model's templates (the default one, and the one for tools) mention a word. */
-static bool mentions(const suan_model *model, const char *word) {
+bool suan__ask_mentions(const suan_model *model, const char *word) {
     const suan_tokenizer *t = suan_model_tokenizer(model);
     static const char *const names[] = {NULL, "tool_use"};
     for (size_t i = 0; t && i < sizeof names / sizeof *names; i++) {
@@ -27,21 +26,19 @@ static bool mentions(const suan_model *model, const char *word) {
     return false;
 }
 
-bool suan__ask_has_tools(const suan__server *s) {
-    return s->syntax != SUAN_ANSWER_PLAIN && mentions(s->model, "tools");
-}
-
 bool suan__ask_has_thinking(const suan__server *s) {
-    return mentions(s->model, "enable_thinking") || mentions(s->model, "thinking") || mentions(s->model, "reasoning_effort");
+    return suan__ask_mentions(s->model, "enable_thinking") || suan__ask_mentions(s->model, "thinking") ||
+           suan__ask_mentions(s->model, "reasoning_effort");
 }
 
 bool suan__ask_has_reasoning(const suan__server *s) {
-    return mentions(s->model, "think") || mentions(s->model, "reasoning");
+    return suan__ask_mentions(s->model, "think") || suan__ask_mentions(s->model, "reasoning");
 }
 
 /* Some templates tell messages with calls by a content that is none, others write it out. */
 static bool wants_null_content(const suan_model *model) {
-    return mentions(model, "content'] is none") || mentions(model, "content\"] is none") || mentions(model, "content is none");
+    return suan__ask_mentions(model, "content'] is none") || suan__ask_mentions(model, "content\"] is none") ||
+           suan__ask_mentions(model, "content is none");
 }
 
 /* ---- messages ---- */
@@ -120,13 +117,14 @@ static json_t *normal_message(const suan__ask_state *a, const json_t *message, s
     if (!content) return NULL;
     json_t *copy = json_copy((json_t *)message);
     bool is_good = json_object_set_new(copy, "content", content) == 0;
-    if (strcmp(role, "developer") == 0 && !mentions(suan__exchange_server(a->x)->model, "developer"))
+    if (strcmp(role, "developer") == 0 && !suan__ask_mentions(suan__exchange_server(a->x)->model, "developer"))
         is_good = is_good && json_object_set_new(copy, "role", json_string("system")) == 0;
     json_t *calls = json_object_get(copy, "tool_calls");
     if (calls && json_array_size(calls) == 0)
         json_object_del(copy, "tool_calls");
     else if (calls && text_arguments)
         is_good = is_good && json_object_set_new(copy, "tool_calls", with_text_arguments(calls)) == 0;
+    if (suan__ask_has_short_ids(suan__exchange_server(a->x))) is_good = is_good && suan__ask_shorten_ids(copy);
     if (is_good) return copy;
     json_decref(copy);
     suan__problem_set(problem, SUAN__PROBLEM_BUSY, where, "Out of memory.");
@@ -182,13 +180,23 @@ static bool add_budget(json_t *request, int64_t budget) {
     return budget <= 0 || json_object_set_new(request, "thinking_budget", json_integer(budget)) == 0;
 }
 
+/* What is tried with a template until one way does. */
+typedef struct attempt {
+    bool text_arguments; /* arguments of calls are text */
+    bool in_user;        /* descriptions of tools belong to the user's words */
+} attempt;
+
 /* The request for the renderer as JSON text, free(); NULL: *problem. */
-static char *request_text(const suan__ask_state *a, size_t n_messages, bool text_arguments, suan__problem *problem) {
-    json_t *messages = normal_messages(a, n_messages, text_arguments, problem);
+static char *request_text(const suan__ask_state *a, size_t n_messages, attempt how, suan__problem *problem) {
+    const suan_model *model = suan__exchange_server(a->x)->model;
+    json_t *messages = normal_messages(a, n_messages, how.text_arguments, problem);
     if (!messages) return NULL;
+    bool knows_calls = suan__ask_mentions(model, "tools") || suan__ask_mentions(model, "tool_calls");
+    bool is_good = (knows_calls || suan__ask_write_calls(messages)) &&
+                   (!suan__ask_describes_tools(a) || suan__ask_describe_tools(a, messages, how.in_user));
     json_t *request = json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
-    bool is_good = request != NULL, has_tools = json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE;
-    if (is_good && has_tools) is_good = json_object_set(request, "tools", a->ask.tools) == 0;
+    is_good = is_good && request;
+    if (is_good && suan__ask_wants_tools(a)) is_good = json_object_set(request, "tools", a->ask.tools) == 0;
     is_good = is_good && add_thinking(request, a->ask.think) && add_budget(request, a->ask.think_budget);
     if (is_good && a->ask.template_extra && !add_extra(request, a->ask.template_extra, problem)) {
         json_decref(request);
@@ -225,18 +233,15 @@ static bool append_ids(suan__ask_state *a, const char *text, size_t n, unsigned 
 }
 
 /* Whether the template opened the reasoning at the end of the prompt. Marks further up are of older turns, or words of the request. */
-static bool opens_reasoning(const suan__ask_state *a) {
-    size_t n = a->n_prompt;
-    while (n > 0 && memchr(" \t\r\n", a->prompt[n - 1], 4)) n--;
-    return n >= 7 && memcmp(a->prompt + n - 7, "<think>", 7) == 0;
+bool suan__ask_opens_reasoning(const suan__ask_state *a) {
+    return suan_answer_opens_thinking(suan__ask_syntax(a), a->prompt, a->n_prompt);
 }
 
 /* What ends reasoning as the template writes it. */
-static const char *think_end(const suan__ask_state *a, const char **reopen) {
+const char *suan__ask_think_end(const suan__ask_state *a, const char **reopen) {
     size_t n = 0;
     const char *source = suan_tokenizer_chat_template(tokenizer_of(a), NULL, &n);
-    bool may_call = json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE;
-    return suan_answer_think_end(suan__exchange_server(a->x)->syntax, source, n, may_call, reopen);
+    return suan_answer_think_end(suan__ask_syntax(a), source, n, suan__ask_wants_tools(a), reopen);
 }
 
 bool suan__ask_think_limit(const suan__ask_state *a, suan_think_limit *limit) {
@@ -244,13 +249,13 @@ bool suan__ask_think_limit(const suan__ask_state *a, suan_think_limit *limit) {
     if (budget < 0 || budget > UINT32_MAX || !a->ask.messages || a->ask.plain) return false;
     *limit = (suan_think_limit){
         .budget = (uint32_t)budget, .syntax = suan__exchange_server(a->x)->syntax, .prompt = a->prompt, .n_prompt = a->n_prompt};
-    limit->close = think_end(a, &limit->reopen);
+    limit->close = suan__ask_think_end(a, &limit->reopen);
     return true;
 }
 
 /* A template that always opens the reasoning is answered by closing it again, where it is not wanted. */
 static bool close_reasoning(suan__ask_state *a, const char *reasoning, size_t n, suan_error *err) {
-    const char *reopen, *end = think_end(a, &reopen);
+    const char *reopen, *end = suan__ask_think_end(a, &reopen);
     return append_ids(a, reasoning, n, 0, err) && append_ids(a, end, strlen(end), SUAN_TOKENIZE_PARSE_SPECIAL, err);
 }
 
@@ -261,7 +266,7 @@ static bool append_last(suan__ask_state *a, const json_t *last, suan__problem *p
     if (!content) return false;
     const json_t *reasoning = json_object_get(last, "reasoning_content");
     bool is_good = true;
-    if (opens_reasoning(a)) is_good = close_reasoning(a, json_string_value(reasoning), json_string_length(reasoning), &err);
+    if (suan__ask_opens_reasoning(a)) is_good = close_reasoning(a, json_string_value(reasoning), json_string_length(reasoning), &err);
     is_good = is_good && append_ids(a, json_string_value(content), json_string_length(content), 0, &err);
     json_decref(content);
     return is_good || suan__problem_from(problem, "messages", &err);
@@ -284,23 +289,24 @@ static bool render_messages(suan__ask_state *a, suan__problem *problem) {
         return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "messages",
                                  "The model has no chat template; it takes plain prompts only.");
     if (n == 0) return suan__problem_set(problem, SUAN__PROBLEM_INVALID, "messages", "messages is empty, expected at least one.");
-    if (json_array_size(a->ask.tools) > 0 && a->ask.tool_choice != SUAN_TOOLS_NONE && !suan__ask_has_tools(s))
+    if (suan__ask_wants_tools(a) && !suan__ask_has_tools(s))
         return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "tools",
-                                 "The model does not support tools: its chat template has no form for them.");
+                                 "The model does not support tools: its chat template writes calls in a syntax that is not known.");
     const json_t *last = json_array_get(a->ask.messages, n - 1);
     if (a->ask.continues_last && json_array_size(json_object_get(last, "tool_calls")) > 0)
         return suan__problem_set(problem, SUAN__PROBLEM_UNSUPPORTED, "messages", "An answer that has called tools cannot be gone on with.");
     bool is_good = false;
-    for (int text_arguments = 0; text_arguments < 2 && !is_good; text_arguments++) {
-        suan_error second = {0};
-        char *request = request_text(a, n - a->ask.continues_last, text_arguments, problem);
+    int n_ways = suan__ask_describes_tools(a) ? 4 : 2;
+    for (int i = 0; i < n_ways && !is_good; i++) {
+        suan_error later = {0};
+        char *request = request_text(a, n - a->ask.continues_last, (attempt){i % 2, i / 2}, problem);
         if (!request) return false;
-        is_good = encode_request(a, request, text_arguments ? &second : &err);
+        is_good = encode_request(a, request, i > 0 ? &later : &err);
         free(request);
         if (!is_good && err.status != SUAN_ETEMPLATE) break;
     }
     if (!is_good) return suan__problem_from(problem, "messages", &err);
-    if (a->ask.think == 0 && !a->ask.continues_last && opens_reasoning(a) && !close_reasoning(a, "", 0, &err))
+    if (a->ask.think == 0 && !a->ask.continues_last && suan__ask_opens_reasoning(a) && !close_reasoning(a, "", 0, &err))
         return suan__problem_from(problem, "messages", &err);
     return !a->ask.continues_last || append_last(a, last, problem);
 }

@@ -44,7 +44,7 @@ static const suan__field chat_rows[] = {
     HONOURED("response_format", OBJECT, "text, json_object, json_schema"),
     NEUTRAL("store", "false", "nothing is stored"),
     HONOURED("tool_choice", STRING | OBJECT, "none, auto, required, or a function"),
-    RANGE("tools", ARRAY, 0, 1024, "functions; needs a template that knows tools"),
+    RANGE("tools", ARRAY, 0, 1024, "functions; a template that knows none gets them in words"),
     ADVISES("verbosity", STRING, "a local model was not trained on it"),
     REFUSED("web_search_options", "nothing leaves this machine"),
     HONOURED("chat_template_kwargs", OBJECT, "extension: further variables for the template"),

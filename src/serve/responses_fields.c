@@ -17,7 +17,7 @@ static const suan__field request_rows[] = {
     RANGE("temperature", NUMBER, 0, 100, "0: the most probable token"),
     HONOURED("text", OBJECT, "format"),
     HONOURED("tool_choice", STRING | OBJECT, "none, auto, required, or a function"),
-    RANGE("tools", ARRAY, 0, 1024, "functions; needs a template that knows tools"),
+    RANGE("tools", ARRAY, 0, 1024, "functions; a template that knows none gets them in words"),
     RANGE("top_logprobs", INTEGER, 0, 256, "logprobs of the text"),
     RANGE("top_p", NUMBER, 0, 1, "nucleus"),
     HONOURED("include", ARRAY,

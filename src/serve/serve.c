@@ -201,6 +201,8 @@ suan_status suan__serve_begin(suan__serve *s, suan_model *model, suan_batch **ba
     const suan_tokenizer *tokenizer = suan_model_tokenizer(model);
     const char *source = tokenizer ? suan_tokenizer_chat_template(tokenizer, NULL, &n) : NULL;
     server->syntax = source ? suan_answer_syntax_of(source, n) : SUAN_ANSWER_PLAIN;
+    const char *for_tools = tokenizer ? suan_tokenizer_chat_template(tokenizer, "tool_use", &n) : NULL;
+    if (for_tools && server->syntax == SUAN_ANSWER_PLAIN) server->syntax = suan_answer_syntax_of(for_tools, n);
     atomic_store(&server->ready, true);
     suan__systemd_notify("READY=1");
     suan__event_log("ready", "%s serves %s", s->address, server->config.model_name);

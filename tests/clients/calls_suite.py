@@ -76,6 +76,12 @@ def tools_chat_behind_reasoning(o):
 
 
 @case
+def plain_template_with_tools_in_words(o):
+    """The shipped model's template does not know tools."""
+    check_chat(o.url, o.model)
+
+
+@case
 def tools_responses(o):
     most = 0
     for seed in SEEDS:

@@ -205,7 +205,8 @@ def tools_form(o):
             {"role": "tool", "content": get_weather("Rome"), "tool_name": "get_weather"}]
     assert c.chat(model=o.tools_model, messages=back, tools=[get_weather], options=options(num_predict=4)).eval_count == 4
     assert "tools" in c.show(o.tools_model).capabilities and "thinking" in c.show(o.tools_model).capabilities
-    assert raises(ollama.ResponseError, client(o).chat, model=o.model, messages=STORY, tools=[get_weather]).status_code == 400
+    # The shipped model's template knows no tools: they are described in words.
+    assert client(o).chat(model=o.model, messages=STORY, tools=[get_weather], options=options(num_predict=4)).prompt_eval_count > 100
 
 
 @case

@@ -417,10 +417,6 @@ static void ask_role(suan__ask *ask, const void *arg) {
 static void ask_image(suan__ask *ask, const void *arg) {
     ask->messages = json_pack("[{s:s, s:[{s:s, s:{s:s}}]}]", "role", "user", "content", "type", "image_url", "image_url", "url", "x");
 }
-static void ask_tools(suan__ask *ask, const void *arg) {
-    ask_fox(ask, NULL);
-    ask->tools = json_pack("[{s:s, s:{s:s}}]", "type", "function", "function", "name", "f");
-}
 static void ask_bad_schema(suan__ask *ask, const void *arg) {
     ask_fox(ask, NULL);
     ask->format = SUAN__FORMAT_JSON_SCHEMA;
@@ -446,7 +442,6 @@ static void test_ask_problems_are_named(void **state) {
     for (size_t i = 0; i < sizeof shadows / sizeof *shadows; i++) refused(ask_for_template, shadows[i], SUAN__PROBLEM_INVALID, shadows[i]);
     refused(ask_role, NULL, SUAN__PROBLEM_INVALID, "messages[0]");
     refused(ask_image, NULL, SUAN__PROBLEM_UNSUPPORTED, "image_url");
-    refused(ask_tools, NULL, SUAN__PROBLEM_UNSUPPORTED, "tools");
     refused(ask_bad_schema, NULL, SUAN__PROBLEM_INVALID, "type");
 }
 
