@@ -7,18 +7,6 @@ static suan_session *session;
 static const suan_batch_options small = {.n_ctx = 1024, .n_sequences = 4};
 static const char closing[] = "\n</think>\n\n";
 
-static int setup(void **state) {
-    model = seed_open_path(seed_path(""), 2);
-    session = session_like(model, &small);
-    return 0;
-}
-
-static int teardown(void **state) {
-    suan_session_close(&session);
-    suan_model_close(&model);
-    return 0;
-}
-
 static suan_think_limit limit_of(uint32_t budget, const char *prompt) {
     return (suan_think_limit){budget, SUAN_ANSWER_HERMES, prompt, strlen(prompt), closing, closing};
 }
@@ -119,6 +107,58 @@ static void test_opened_by_the_model(void **state) {
     suan_batch_close(&batch);
 }
 
+/* Tokens that begin with < are not drawn where another one may come. */
+static size_t bias_against_marks(suan_logit_bias bias[256]) {
+    const suan_tokenizer *t = suan_model_tokenizer(model);
+    size_t n_bias = 0;
+    for (uint32_t id = 0; id < suan_tokenizer_n_vocab(t); id++) {
+        size_t n;
+        const char *bytes = suan_tokenizer_token_bytes(t, (int32_t)id, &n);
+        if (n > 0 && bytes[0] == '<' && n_bias < 256) bias[n_bias++] = (suan_logit_bias){(int32_t)id, -1000};
+    }
+    return n_bias;
+}
+
+/* Harmony: the channel analysis is closed, and closed again where the model opens it again. The marks come by a grammar: one analysis or two, then the final message. */
+static void test_channels(void **state) {
+    static const char *const gbnf[] = {"root ::= think \"<|channel|>final<|message|>\" [0-9]{5}\n"
+                                       "think ::= \"<|channel|>analysis<|message|>\" [a-z ]* \"<|end|><|start|>assistant\"",
+                                       "root ::= think think \"<|channel|>final<|message|>\" [0-9]{5}\n"
+                                       "think ::= \"<|channel|>analysis<|message|>\" [a-z ]* \"<|end|><|start|>assistant\""};
+    static const char start[] = "<|start|>assistant", final[] = "<|channel|>final<|message|>";
+    const size_t n_marks[] = {strlen("<|channel|>analysis<|message|><|end|><|start|>assistant"),
+                              2 * strlen("<|channel|>analysis<|message|><|end|><|start|>assistant")};
+    suan_batch *batch = batch_open(model, &small);
+    for (int i = 0; i < 2; i++) {
+        suan_think_limit think = {.budget = 3, .syntax = SUAN_ANSWER_HARMONY, .prompt = start, .n_prompt = sizeof start - 1};
+        think.close = suan_answer_think_end(SUAN_ANSWER_HARMONY, NULL, 0, i == 1, &think.reopen);
+        suan_grammar *g;
+        suan_error err = {0};
+        if (suan_grammar_from_gbnf(&g, gbnf[i], strlen(gbnf[i]), &err) != SUAN_OK) fail_msg("%s", err.message);
+        suan_logit_bias bias[256];
+        size_t n_bias = bias_against_marks(bias);
+        for (uint64_t seed = 1; seed <= 2; seed++) { /* without the limit, then with it */
+            client *whole = new_client(seed, NULL), *c = new_client(seed, &think);
+            whole->params.grammar = c->params.grammar = g;
+            whole->params.sampling.logit_bias = c->params.sampling.logit_bias = bias;
+            whole->params.sampling.n_logit_bias = c->params.sampling.n_logit_bias = n_bias;
+            whole->params.max_tokens = c->params.max_tokens = 200;
+            client_submit(whole, batch);
+            client_submit(c, batch);
+            client_wait(whole);
+            client_wait(c);
+            const char *end = strstr(c->answers[0].text, final);
+            assert_non_null(end);
+            assert_int_equal(strspn(end + sizeof final - 1, "0123456789"), 5);
+            assert_true((size_t)(end - c->answers[0].text) <= n_marks[i] + 60); /* tokens are of 20 bytes at most */
+            assert_int_equal(whole->answers[0].finish, SUAN_FINISH_LENGTH);
+            free(whole), free(c);
+        }
+        suan_grammar_free(g);
+    }
+    suan_batch_close(&batch);
+}
+
 /* A grammar that does not let the reasoning end goes before. */
 static void test_grammars_go_before(void **state) {
     suan_batch *batch = batch_open(model, &small);
@@ -197,9 +237,15 @@ static void test_choices_end_by_themselves(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_closed_at_the_budget), cmocka_unit_test(test_text_is_not_limited),
-        cmocka_unit_test(test_opened_by_the_model),  cmocka_unit_test(test_grammars_go_before),
-        cmocka_unit_test(test_what_is_refused),      cmocka_unit_test(test_choices_end_by_themselves),
+        cmocka_unit_test(test_closed_at_the_budget),      cmocka_unit_test(test_text_is_not_limited),
+        cmocka_unit_test(test_opened_by_the_model),       cmocka_unit_test(test_grammars_go_before),
+        cmocka_unit_test(test_what_is_refused),           cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_choices_end_by_themselves),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    model = seed_open_path(seed_path(""), 2);
+    session = session_like(model, &small);
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    suan_session_close(&session);
+    suan_model_close(&model);
+    return n_failed;
 }
