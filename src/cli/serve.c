@@ -245,6 +245,7 @@ const cli_command cli_command_serve = {
     .summary = "Serves a model over HTTP: OpenAI, Anthropic, Gemini and Ollama interfaces, and a page",
     .details =
         "Clients work when their base address is changed: http://127.0.0.1:8080/v1 (OpenAI), http://127.0.0.1:8080 (Anthropic, Gemini,\n"
-        "Ollama, and the page in a browser). SIGTERM: running answers may end, then the server stops; SIGHUP: keys are read anew.\n"
+        "Ollama, and the page in a browser). SIGTERM: running answers may end, then the server stops; SIGHUP: keys and\n"
+        "certificates are read anew, and the log is opened anew.\n"
         "/health, /ready, /metrics and /openapi.json are for those who operate it.",
     .main = serve_main};

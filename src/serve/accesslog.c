@@ -42,14 +42,16 @@ suan_status suan__access_log_open(const char *file, suan_error *err) {
     return SUAN_OK;
 }
 
-void suan__access_log_reopen(void) {
+bool suan__access_log_reopen(void) {
     pthread_mutex_lock(&sink.lock);
     int fd = sink.path ? open_file(sink.path) : -1;
+    bool is_done = !sink.path || fd >= 0;
     if (fd >= 0) {
         close(sink.fd);
         sink.fd = fd;
     }
     pthread_mutex_unlock(&sink.lock);
+    return is_done;
 }
 
 void suan__access_log_close(void) {

@@ -9,8 +9,8 @@
 
 /* Where lines go: a file that is appended to (made with mode 0600), or NULL for stderr. */
 suan_status suan__access_log_open(const char *file, suan_error *err);
-/* Opens the file anew, for those who rotate logs. */
-void suan__access_log_reopen(void);
+/* Opens the file anew, for those who rotate logs; false: that fails, and lines go on to where they went. */
+bool suan__access_log_reopen(void);
 void suan__access_log_close(void);
 void suan__access_log(const suan__exchange *x);
 /* A line about the server itself. */

@@ -33,7 +33,7 @@ static enum MHD_Result accept_policy(void *ctx, const struct sockaddr *address, 
     pthread_mutex_lock(&http->lock);
     for (suan__connection *c = http->connections; c; c = c->next) {
         n_same += memcmp(c->address, bytes, 16) == 0;
-        if (c->phase == SUAN__PHASE_HEAD) idle = c; /* the one that came first */
+        if (c->phase == SUAN__PHASE_HEAD && (!idle || c->since <= idle->since)) idle = c; /* the one that has waited longest */
     }
     bool is_full = http->n_connections + 8 >= config->max_connections; /* the newest find room as long as somebody only sits there */
     if (is_full && idle) {
@@ -52,9 +52,11 @@ static suan__connection *connection_of(struct MHD_Connection *connection) {
 static void came(suan__http *http, struct MHD_Connection *connection, void **context) {
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    suan__connection *c = suan__calloc(1, sizeof *c);
+    const union MHD_ConnectionInfo *session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    suan__connection *c = fd ? suan__calloc(1, sizeof *c) : NULL;
     *context = c;
-    if (!c || !fd) return;
+    if (!c) return; /* its requests are dropped */
+    if (http->tls && session) suan__tls_attach(http->tls, session->tls_session);
     c->http = http;
     c->fd = fd->connect_fd;
     c->since = suan__now();
@@ -292,20 +294,18 @@ static suan_status look_at_socket(suan__http *http, suan_error *err) {
 static suan_status start_daemon(suan__http *http, suan_error *err) {
     const suan__serve_config *config = &http->server->config;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
-    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, http->cert},
-                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)suan__tls_retrieve},
                                    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
                                    {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    if (http->is_tls) flags |= MHD_USE_TLS;
+    if (http->tls) flags |= MHD_USE_TLS;
     http->daemon = MHD_start_daemon(
         flags, 0, accept_policy, http, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, swallow_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         http->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
         MHD_OPTION_URI_LOG_CALLBACK, on_line, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SUAN__CONNECTION_BYTES, MHD_OPTION_ARRAY, http->is_tls ? tls : none, MHD_OPTION_END);
-    SUAN_CHECK(http->daemon, SUAN_EIO, "the HTTP server does not start%s",
-               http->is_tls ? ": are the certificate and the key PEM files that belong together?" : "");
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SUAN__CONNECTION_BYTES, MHD_OPTION_ARRAY, http->tls ? tls : none, MHD_OPTION_END);
+    SUAN_CHECK(http->daemon, SUAN_EIO, "the HTTP server does not start");
     return SUAN_OK;
 }
 
@@ -324,12 +324,7 @@ suan_status suan__http_start(suan__http **out, suan__server *server, int listen_
     pthread_cond_init(&http->queue_filled, NULL);
     server->http = http;
     SUAN_TRY_GOTO(look_at_socket(http, err));
-    if (server->config.tls_cert) {
-        size_t n;
-        http->is_tls = true;
-        SUAN_TRY_GOTO(suan__file_slurp(server->config.tls_cert, 1 << 20, &http->cert, &n, err));
-        SUAN_TRY_GOTO(suan__file_slurp(server->config.tls_key, 1 << 20, &http->key, &http->n_key, err));
-    }
+    if (server->config.tls_cert) SUAN_TRY_GOTO(suan__tls_open(&http->tls, server->config.tls_cert, server->config.tls_key, err));
     SUAN_CHECK_GOTO(suan__watch_start(http) && suan__workers_start(http, 2), SUAN_EIO, "the server's threads do not start");
     SUAN_TRY_GOTO(start_daemon(http, err));
     *out = http;
@@ -394,9 +389,7 @@ void suan__http_free(suan__http **http_) {
     /* Whoever still works on a request looks at it until it gives it back. */
     for (int round = 0; round < 1000 && atomic_load(&http->n_exchanges) > 0; round++) usleep(5000);
     if (http->listen_fd >= 0) close(http->listen_fd);
-    if (http->key) explicit_bzero(http->key, http->n_key);
-    suan__free(http->key);
-    suan__free(http->cert);
+    suan__tls_close(&http->tls);
     pthread_mutex_destroy(&http->lock);
     pthread_mutex_destroy(&http->queue_lock);
     pthread_cond_destroy(&http->queue_filled);

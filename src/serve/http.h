@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "serve/auth.h"
 #include "serve/server.h"
+#include "serve/tls.h"
 
 #define SUAN__MAX_HEADERS 100
 #define SUAN__MAX_URI_BYTES 8192
@@ -123,9 +124,8 @@ typedef struct suan__http {
     struct MHD_Daemon *daemon;
     int listen_fd;
     int port;
-    bool is_loopback, is_tls, is_quiet;
-    char *cert, *key; /* PEM */
-    size_t n_key;
+    bool is_loopback, is_quiet;
+    suan__tls *tls; /* NULL: none */
     char bound[64]; /* the address, as Host has it: "192.0.2.1", "[2001:db8::1]" */
     suan__auth *auth;
 

@@ -281,7 +281,7 @@ bool suan__head_read(suan__exchange *x, suan__connection *c, struct MHD_Connecti
     const char *known = method_of(method);
     x->method = known ? known : "?";
     x->is_head = strcmp(x->method, "HEAD") == 0;
-    x->is_tls = x->http->is_tls;
+    x->is_tls = x->http->tls != NULL;
     x->is_version_1_0 = strcmp(version, "HTTP/1.0") == 0;
     if (!x->is_version_1_0 && strcmp(version, "HTTP/1.1") != 0) {
         refuse_as(x, 505, "The version of HTTP must be 1.0 or 1.1.");

@@ -1,7 +1,8 @@
 /* http_watch.c: the thread that looks at what nobody reads.
  *
  * libmicrohttpd does not look at a suspended connection, so a client that leaves while its answer is made would not be noticed: an epoll of our own waits for the end of
- * each socket. Four times a second the deadlines are checked; a connection that is late is shut down, which libmicrohttpd then sees as its end.
+ * each socket. Four times a second the deadlines are checked (a connection that is late is shut down, which libmicrohttpd then sees as its
+ * end), and whether the engine comes on.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "serve/http.h"
+#include "serve/own.h"
 
 #define TICK_MS 250
 #define MAX_EVENTS 64
@@ -112,6 +114,7 @@ static void *watch(void *ctx) {
         }
         if (suan__now() < next) continue;
         tick(http);
+        suan__engine_watch(http->server, suan__now());
         next = suan__now() + TICK_MS * 1e-3;
     }
     return NULL;

@@ -30,7 +30,7 @@ static void health(suan__exchange *x) {
     const char *state = atomic_load(&s->stopping) ? "stopping" : atomic_load(&s->ready) ? "ok" : "loading", *trouble = NULL;
     bool may_ask = *suan__exchange_key_name(x) || !suan__auth_is_needed(s->http->auth);
     if (suan__server_stats(s, &stats)) {
-        trouble = suan__engine_trouble(s, &stats);
+        trouble = atomic_load(&s->trouble);
         if (!trouble && may_ask && suan__exchange_query(x, "probe") && suan__engine_probe(x)) return;
     }
     json_t *body = json_pack("{s:s, s:f, s:i, s:i}", "status", trouble ? "stuck" : state, "step_seconds", stats.step_seconds, "active",

@@ -1,21 +1,27 @@
 /* probe.c: is the engine well: by looking at its steps, and by asking it for a token. */
 #include <string.h>
 
+#include "serve/accesslog.h"
 #include "serve/http.h"
 #include "serve/own.h"
 
 #define PROBE_SECONDS 10.0
 
-const char *suan__engine_trouble(suan__server *s, const suan_batch_stats *stats) {
-    uint64_t now = (uint64_t)(suan__now() * 1e3);
+const char *suan__engine_trouble(suan__engine_seen *seen, const suan_batch_stats *stats, double limit, double now) {
     bool has_work = stats->n_active + stats->n_queued > stats->n_paused;
-    if (stats->step_seconds > s->config.watch_seconds) return "a step of the engine does not come to its end";
-    if (!has_work || atomic_load(&s->seen_steps) != stats->steps) {
-        atomic_store(&s->seen_steps, stats->steps);
-        atomic_store(&s->seen_ms, now);
-        return NULL;
-    }
-    return (double)(now - atomic_load(&s->seen_ms)) > s->config.watch_seconds * 1e3 ? "requests wait, and the engine does no step" : NULL;
+    if (!has_work || !seen->has_work || seen->steps != stats->steps)
+        *seen = (suan__engine_seen){.has_work = has_work, .steps = stats->steps, .since = now};
+    if (stats->step_seconds > limit) return "a step of the engine does not come to its end";
+    return has_work && now - seen->since > limit ? "requests wait, and the engine does no step" : NULL;
+}
+
+void suan__engine_watch(suan__server *s, double now) {
+    suan_batch_stats stats;
+    bool is_there = suan__server_stats(s, &stats);
+    const char *trouble = is_there ? suan__engine_trouble(&s->seen, &stats, s->config.watch_seconds, now) : NULL;
+    const char *before = atomic_exchange(&s->trouble, trouble);
+    if (trouble && !before) suan__event_log("stuck", "%s", trouble);
+    if (before && !trouble && is_there) suan__event_log("unstuck", "the engine goes on");
 }
 
 typedef struct probe {
@@ -66,6 +72,9 @@ bool suan__engine_probe(suan__exchange *x) {
     suan_status status = s->batch_ends ? SUAN_ELIMIT : suan_batch_submit(s->batch, &params, &p->request, &err);
     pthread_rwlock_unlock(&s->batch_lock);
     pthread_mutex_unlock(&p->lock);
-    if (status != SUAN_OK) suan__exchange_free(x);
-    return status == SUAN_OK;
+    if (status == SUAN_OK) return true;
+    bool is_broken = status != SUAN_ELIMIT && status != SUAN_ENOMEM; /* every other request fails like this one */
+    if (is_broken) suan__reply_json(x, 503, json_pack("{s:s}", "status", "failed"));
+    suan__exchange_free(x);
+    return is_broken;
 }

@@ -164,7 +164,7 @@ suan_status suan__serve_open(suan__serve **serve, const suan__serve_config *conf
     int mine = fd;
     fd = -1; /* now it is the HTTP server's */
     SUAN_TRY_GOTO(suan__http_start(&http, &s->server, mine, s->auth, err));
-    snprintf(s->address, sizeof s->address, "%s://%s:%d", http->is_tls ? "https" : "http", *http->bound ? http->bound : "localhost",
+    snprintf(s->address, sizeof s->address, "%s://%s:%d", http->tls ? "https" : "http", *http->bound ? http->bound : "localhost",
              http->port);
     *serve = s;
     return SUAN_OK;
@@ -243,13 +243,21 @@ const char *suan__serve_model_name(const suan__serve *s) {
 }
 
 suan_status suan__serve_reload(suan__serve *s, suan_error *err) {
-    suan__access_log_reopen();
+    suan_error why = {0};
+    bool has_log = suan__access_log_reopen();
+    if (!has_log) suan__event_log("reload", "the log's file cannot be opened anew: lines go on to where they went");
     suan_status status = suan__auth_reload(s->auth, err);
     if (status == SUAN_OK)
         suan__event_log("reload", "the keys were read anew");
     else
         suan__event_log("reload", "the keys stay as they were: the file cannot be used");
-    return status;
+    suan__tls *tls = s->server.http->tls;
+    if (!tls) return status;
+    suan_status changed = suan__tls_reload(tls, &why);
+    suan__event_log("reload", "%s",
+                    changed == SUAN_OK ? "the certificate was read anew" : "the certificate stays as it was: the files cannot be used");
+    if (status == SUAN_OK && changed != SUAN_OK && err) *err = why;
+    return status == SUAN_OK ? changed : status;
 }
 
 /* ---- end ---- */

@@ -27,7 +27,7 @@ suan_status suan__serve_begin(suan__serve *serve, suan_model *model, suan_batch 
 const char *suan__serve_address(const suan__serve *serve);
 const char *suan__serve_keys_file(const suan__serve *serve);
 const char *suan__serve_model_name(const suan__serve *serve);
-/* Keys are read anew and the log is opened anew. */
+/* Keys and certificates are read anew and the log is opened anew: each of them, even if another fails; the first failure is told. */
 suan_status suan__serve_reload(suan__serve *serve, suan_error *err);
 void suan__serve_stop(suan__serve *serve);
 void suan__serve_close(suan__serve **serve);

@@ -34,6 +34,13 @@ typedef struct suan__serve_config {
     bool draws_seeds;       /* .. but for the seed: each such request has one of its own */
 } suan__serve_config;
 
+/* The engine's steps as they were last seen to move, or as work was seen to begin. */
+typedef struct suan__engine_seen {
+    bool has_work;
+    uint64_t steps;
+    double since; /* monotonic seconds */
+} suan__engine_seen;
+
 struct suan__server {
     suan__serve_config config;
     suan_model *model;
@@ -46,9 +53,10 @@ struct suan__server {
     int64_t started;             /* seconds since 1970: of the start, for `created` of the model */
     atomic_bool ready;           /* the model is loaded: what is above does not change any more */
     atomic_bool stopping;
-    atomic_uint_fast64_t seen_steps, seen_ms; /* of the engine, and when they were last seen to move; milliseconds of the monotonic clock */
-    struct suan__metrics *metrics;            /* metrics.h */
-    struct suan__http *http;                  /* http.c's own */
+    suan__engine_seen seen;        /* the watcher's */
+    _Atomic(const char *) trouble; /* why the engine does not come on, as the watcher saw it last; NULL: it does. Static */
+    struct suan__metrics *metrics; /* metrics.h */
+    struct suan__http *http;       /* http.c's own */
 };
 
 /* Whether `name` is what clients call the model here: the configured name, the model's own, or either with ":latest". */

@@ -1,4 +1,4 @@
-"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O3, O6 to O9, H-09, and what a service manager and an operator see."""
+"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O10, H-09, and what a service manager and an operator see."""
 import hashlib
 import json
 import os
@@ -15,6 +15,8 @@ import time
 from raw import SUAN, Server, complete, exchange, main, parse, read_all, request, wait_until
 
 CHAT = {"model": "seed", "messages": [{"role": "user", "content": "Tell me a story."}], "temperature": 0}
+
+LONG = dict(CHAT, stream=True, max_tokens=400, n=8, logit_bias={"1": -100})
 
 
 class Program(Server):
@@ -215,6 +217,143 @@ def reload_keys():
             assert p.ask("GET", "/v1/models", None, [("x-api-key", second)])[0].status == 200
 
 
+def reload_certificate():
+    """SIGHUP: connections that begin afterwards get the new certificate, open ones go on; files that do not belong together change nothing"""
+    import ssl
+    with tempfile.TemporaryDirectory() as d:
+        cert, key = os.path.join(d, "cert.pem"), os.path.join(d, "key.pem")
+
+        def make(name, cert=cert, key=key):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=" + name], check=True,
+                           capture_output=True)
+        try:
+            make("first")
+        except (OSError, subprocess.CalledProcessError):
+            return "there is no openssl"
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+        def connect(p):
+            return context.wrap_socket(p.connect())
+
+        def name(p):
+            try:
+                with connect(p) as s:
+                    der = s.getpeercert(True)
+                    return next((n for n in ("first", "second", "third") if n.encode() in der), None)
+            except OSError:
+                return None
+
+        def ready(s):
+            s.sendall(request("GET", "/ready"))
+            return parse(read_all(s, 10, complete)[0])[0].status == 200
+
+        with Program("--tls-cert", cert, "--tls-key", key, wait=False) as p:
+            assert wait_until(lambda: name(p) == "first", 30), p.text()
+            with connect(p) as old:
+                assert wait_until(lambda: ready(old), 30)
+                make("second")
+                p.child.send_signal(signal.SIGHUP)
+                assert wait_until(lambda: name(p) == "second") and ready(old)
+                make("third", key=os.path.join(d, "other.pem"))  # whose key is not there yet
+                p.child.send_signal(signal.SIGHUP)
+                assert wait_until(lambda: "do not belong together" in p.text()), p.text()
+                assert name(p) == "second" and ready(old)
+        with Program("--tls-cert", cert, "--tls-key", key, wait=False) as p:
+            assert p.child.wait(20) == 1 and "do not belong together" in p.text(), p.text()
+            p.child.returncode = 0  # as it should
+
+
+def refusals():
+    """O1: where the queue is full 503, where a key's share is used up 429: at once, with Retry-After, in the interface's form; others have their answers"""
+    ways = (("/v1/chat/completions", CHAT, lambda e: e["error"]["type"]), ("/v1/messages", dict(CHAT, max_tokens=5), lambda e: e["error"]["type"]),
+            ("/v1beta/models/seed:generateContent", {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}, lambda e: e["error"]["status"]),
+            ("/api/chat", {"model": "seed", "messages": CHAT["messages"]}, lambda e: e["error"]))
+
+    def fill(p, n, headers=()):
+        sockets = []
+        for _ in range(n):
+            sockets.append(p.connect())
+            sockets[-1].sendall(request("POST", "/v1/chat/completions", LONG, headers))
+            assert wait_until(lambda: sum(p.live(headers).values()) >= len(sockets), 20)
+        return sockets
+
+    def refused(p, status, headers=()):
+        for path, body, what in ways:
+            begin = time.monotonic()
+            reply = p.ask("POST", path, body, headers)[0]
+            assert reply.status == status and 1 <= int(reply.header("Retry-After")) <= 120 and what(json.loads(reply.body)), (path, reply.status, reply.body)
+            assert reply.header("x-should-retry") != "false" and time.monotonic() - begin < 5
+    with Program("--parallel", "1", "--queue", "1") as p:
+        sockets = fill(p, 2)
+        refused(p, 503)
+        assert "suan_batch_requests_refused_total 4" in p.ask("GET", "/metrics")[0].body.decode()
+        for s in sockets:
+            s.close()
+        assert wait_until(lambda: p.chat(max_tokens=2).status == 200)
+    with tempfile.TemporaryDirectory() as d:
+        file = os.path.join(d, "keys")
+        greedy, other = ([("x-api-key", subprocess.run([SUAN, "key", "add", n, "--keys", file], capture_output=True, text=True).stdout.strip())] for n in ("greedy", "other"))
+        with Program("--keys", file, "--per-key", "1", "--parallel", "2") as p:
+            sockets = fill(p, 1, greedy)
+            refused(p, 429, greedy)
+            assert p.chat(other, max_tokens=2).status == 200
+            for s in sockets:
+                s.close()
+            assert wait_until(lambda: p.chat(greedy, max_tokens=2).status == 200)
+
+
+class Halted:
+    """The engine's threads stand still, the server's do not: those that have no name of their own, but the first."""
+
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, pid):
+        import ctypes
+        self.libc, self.tids = ctypes.CDLL(None, use_errno=True), []
+        for tid in map(int, os.listdir("/proc/%d/task" % pid)):
+            with open("/proc/%d/task/%d/comm" % (pid, tid)) as f:
+                if tid != pid and f.read().strip() == "suan" and self.call(self.SEIZE, tid):
+                    self.tids.append(tid)
+
+    def call(self, what, tid):
+        from ctypes import c_long
+        return self.libc.ptrace(c_long(what), c_long(tid), c_long(0), c_long(0)) == 0
+
+    def __enter__(self):
+        for tid in self.tids:
+            self.call(self.INTERRUPT, tid)
+            os.waitpid(tid, self.WALL)
+        return self
+
+    def __exit__(self, *_):
+        for tid in self.tids:
+            self.call(self.DETACH, tid)
+
+
+def o10_watchdog():
+    """O10: a step that does not end makes /health 503 with a reason, and the log says so; when it goes on it is 200, and the answer comes"""
+    with Program("--watchdog", "1", "--allow-core") as p:
+        def health(query=""):
+            reply = p.ask("GET", "/health" + query, timeout=5)[0]
+            return reply.status, json.loads(reply.body)
+        time.sleep(1.5)  # a rest longer than the limit is no trouble, neither before nor when the next request comes
+        assert health()[0] == 200 and health("?probe=1")[1]["status"] == "ok"
+        with p.connect() as s:
+            s.sendall(request("POST", "/v1/chat/completions", LONG))
+            assert wait_until(lambda: p.live()["active"] == 1)
+            with Halted(p.child.pid) as halted:
+                if not halted.tids:
+                    return "threads cannot be halted here"
+                assert wait_until(lambda: health()[0] == 503), health()
+                status, body = health("?probe=1")
+                assert status == 503 and body["status"] == "stuck" and "step" in body["reason"], body
+                assert p.ask("GET", "/v1/models")[0].status == 200
+            assert wait_until(lambda: health()[0] == 200)
+            assert read_all(s, 60, complete)[0].endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        assert [e for e in map(lambda line: json.loads(line)["event"], p.log_lines()) if "stuck" in e] == ["stuck", "unstuck"]
+
+
 def o08_stop():
     """O7, O8: SIGTERM: streams end well-formed, at the latest after the timeout, exit 0; a second one ends it at once"""
     for timeout, whole in (("20", True), ("0", False)):
@@ -305,4 +444,4 @@ def killed():
             s.close()
 
 
-main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, o08_stop, o09_loading, h09_errors, killed])
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o08_stop, o09_loading, h09_errors, killed])
