@@ -99,8 +99,8 @@ static void free_rows(waiting *first) {
 /* Tells of a refusal, and of its end, once each. */
 static void tell(suan__ledger *l, int rc, uint64_t n) {
     if (rc != SQLITE_OK && !l->is_refused)
-        suan__log_message(SUAN_LOG_ERROR, "ledger %s: %s; %llu rows wait and are tried again", l->path, sqlite3_errmsg(l->db),
-                          (unsigned long long)n);
+        suan__log_message(SUAN_LOG_ERROR, "ledger %s: %s; %llu rows wait and are tried again", l->path, sqlite3_errstr(rc),
+                          (unsigned long long)n); /* the database's own message is that of the rollback */
     if (rc == SQLITE_OK && l->is_refused) suan__log_message(SUAN_LOG_INFO, "ledger %s: written again", l->path);
     l->is_refused = rc != SQLITE_OK;
 }

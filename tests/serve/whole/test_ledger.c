@@ -15,6 +15,7 @@
 #include "../../base/cmocka_all.h"
 #include "../../base/scratch.h"
 #include "serve/ledger.h"
+#include "suan/log.h"
 
 static suan__ledger_row row_of(const char *id, const char *key, int64_t time_ms) {
     return (suan__ledger_row){.id = id,
@@ -205,12 +206,19 @@ static void test_killed(void **state) {
 
 /* ---- a full disk ---- */
 
+/* What the log said last, of errors. */
+static char logged[512];
+static void take_log(void *ctx, suan_log_level level, const char *message) {
+    if (level == SUAN_LOG_ERROR) snprintf(logged, sizeof logged, "%s", message);
+}
+
 static void test_full_disk(void **state) {
     char path[PATH_MAX];
     suan_error err = {0};
     suan__ledger *l;
     uint64_t written, waiting, lost;
     snprintf(path, sizeof path, "%s", scratch_path(*state, "full.db"));
+    suan_log_set(take_log, NULL, SUAN_LOG_INFO);
     assert_int_equal(suan__ledger_open(&l, path, &err), SUAN_OK);
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit old, small = {.rlim_cur = 4096};
@@ -230,6 +238,9 @@ static void test_full_disk(void **state) {
     assert_int_equal(lost, 0);
     setrlimit(RLIMIT_FSIZE, &old);
     suan__ledger_close(&l);
+    suan_log_set(NULL, NULL, SUAN_LOG_NONE);
+    assert_non_null(strstr(logged, "rows wait"));
+    assert_null(strstr(logged, "not an error")); /* the reason is that of the refusal */
     assert_int_equal(count_rows(path), 50);
 }
 
