@@ -379,7 +379,9 @@ export class Chat {
     const last = this.conv.messages[this.conv.messages.length - 1];
     if (!last || !last.stats || last.stats.prompt === undefined) return '';
     const n_ctx = this.app.n_ctx();
-    return count(last.stats.prompt + last.stats.tokens) + (n_ctx ? ' of ' + count(n_ctx) : '') + ' tokens of context';
+    let used = last.stats.prompt + last.stats.tokens;
+    if (n_ctx && used > n_ctx) used = n_ctx; // the last token of a full context is drawn, but has no place in it any more
+    return count(used) + (n_ctx ? ' of ' + count(n_ctx) : '') + ' tokens of context';
   }
 }
 
