@@ -56,7 +56,7 @@ static void drop_tokens(suan__ask_tokens *t, size_t n) {
 
 static void hand_on(suan__ask_choice *c, suan__ask_event *event, size_t n_tokens) {
     suan__ask_tokens *t = &c->tokens;
-    for (size_t i = 0; i < n_tokens; i++) t->v[i].top = t->top + t->i_top[i];
+    for (size_t i = 0; i < n_tokens && t->top; i++) t->v[i].top = t->top + t->i_top[i];
     event->choice = c->i;
     event->tokens = n_tokens ? t->v : NULL;
     event->n_tokens = n_tokens;
