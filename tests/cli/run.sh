@@ -54,6 +54,26 @@ ok "--draft with a model that is not there fails" exits 1
 run run -m "$seed" --prompt-ids 0 -n 1 --draft lookup --draft-max 16
 ok "--draft-max is at most 15" exits 2
 
+# Reasoning that is closed: up to the budget the same tokens, drafted or not; then the mark's, which the answer of budget 0 begins with.
+mkdir "$tmp/thinks"
+for file in config.json generation_config.json model.safetensors tokenizer.json tokenizer_config.json; do ln -s "$seed/$file" "$tmp/thinks/$file"; done
+printf '%s' "{{ '<｜User｜>' + messages[0].content + '<｜Assistant｜><think>\\n' }}" >"$tmp/thinks/chat_template.jinja"
+thinking() {
+    run run -m "$tmp/thinks" -p "A fox?" -n 40 --temp 1 --seed 3 --ignore-eos --json "$@"
+}
+thinking
+expected=$(json output_ids | cut -d , -f 1-9)
+thinking --think-budget 0
+mark=$(json output_ids | cut -d , -f 1)
+for how in none lookup; do
+    thinking --think-budget 9 --draft "$how"
+    ok "--think-budget 9, --draft $how: the same tokens so far" is "$(json output_ids | cut -d , -f 1-9)" "$expected"
+    ok "--think-budget 9, --draft $how: then the end of the reasoning" is "$(json output_ids | cut -d , -f 10)" "$mark"
+    ok "--think-budget 9, --draft $how: and an answer" is "$(json output_ids | tr ',' '\n' | wc -l)" 40
+done
+thinking --think-budget -1
+ok "--think-budget is no less than 0" exits 2
+
 # Forms of answers: from a file, in place, behind a template and without one; and drafts change none of them.
 schema='{"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}, "n": {"type": "integer"}},
     "required": ["name", "n"]}, "minItems": 3, "maxItems": 4}'
