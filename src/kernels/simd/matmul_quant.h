@@ -251,11 +251,11 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
 }
 
 #ifdef QUANT_PAIRS
-/* Two panels of blocks of 32 in turn, block by block, C columns. Larger blocks gain nothing from it. */
+/* Two panels in turn, block by block, C columns. */
 VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
-                      size_t ldx, int C, size_t block_bytes, block_fn *add) {
+                      size_t ldx, int C, size_t block, size_t block_bytes, block_fn *add) {
     const uint8_t *p[2] = {panels[0], panels[1]};
-    cols x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx};
+    cols x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, block), ldx};
     vf acc[2][SUAN__PANEL / VL][QUANT_COLS];
     int n_groups = SUAN__PANEL / VL;
     if (n_groups > 1) __asm__("" : "+r"(n_groups));
@@ -263,25 +263,25 @@ VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2]
     for (int g = 0; g < SUAN__PANEL / VL; g++)
 #pragma GCC unroll 8
         for (int c = 0; c < C; c++) acc[0][g][c] = acc[1][g][c] = vf_zero();
-    for (size_t b = 0; b < k / 32; b++) {
+    for (size_t b = 0; b < k / block; b++) {
         __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
 #pragma GCC unroll 2
         for (int i = 0; i < 2; i++) {
-            prefetch_part_at(p[i], block_bytes, 0, 1, QUANT_PAIRS);
+            if (block == 32) prefetch_part_at(p[i], block_bytes, 0, 1, QUANT_PAIRS);
             for (int g = 0; g < n_groups; g++) add(p[i], g * VL, &x, acc[i][g], C);
             p[i] += block_bytes;
         }
-        x.q += 32;
+        x.q += block;
         x.d += 4;
-        x.sum += 2;
+        x.sum += block == 32 ? 2 : 32;
     }
     for (int i = 0; i < 2; i++) store_columns(y[i], ldy, acc[i], C, n_rows[i]);
 }
 
-#define PAIR_CASE(n)                                                                                                 \
-    if (done == (n) && QUANT_PAIR_COLS >= (n)) {                                                                     \
-        pair_columns((float *const[2]){y[0] + at, y[1] + at}, ldy, panels, n_rows, k, q8, ldx, n, block_bytes, add); \
-        continue;                                                                                                    \
+#define PAIR_CASE(n)                                                                                                     \
+    if (done == (n) && QUANT_PAIR_COLS >= (n)) {                                                                         \
+        pair_columns((float *const[2]){y[0] + at, y[1] + at}, ldy, panels, n_rows, k, q8, ldx, n, 32, block_bytes, add); \
+        continue;                                                                                                        \
     }
 VEC void quant_pair(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
                     size_t ldx, int n_cols, size_t block_bytes, block_fn *add) {
@@ -305,6 +305,19 @@ VEC void quant_pair(float *const y[2], size_t ldy, const void *const panels[2], 
         quant_pair(y, ldy, panels, n_rows, k, x, ldx, n_cols, (size_t)(bytes)*SUAN__PANEL, block_##stem);                                  \
     }
 SIMD_QUANT_32_MAP(PAIR)
+#undef PAIR
+/* Blocks of 256: one column only, more keep a core busy with one panel. */
+#define PAIR(name, stem, bytes, bits, n_same, offset, min)                                                                                 \
+    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
+                                 size_t ldx, int n_cols) {                                                                                 \
+        const size_t block_bytes = (size_t)(bytes)*SUAN__PANEL;                                                                            \
+        if (n_cols == 1) {                                                                                                                 \
+            pair_columns(y, ldy, panels, n_rows, k, x, ldx, 1, 256, block_bytes, block_##stem);                                            \
+            return;                                                                                                                        \
+        }                                                                                                                                  \
+        for (int i = 0; i < 2; i++) quant_matmul(y[i], ldy, panels[i], k, x, ldx, n_cols, n_rows[i], 256, block_bytes, block_##stem);      \
+    }
+SIMD_QUANT_256_MAP(PAIR)
 #undef PAIR
 #endif
 
@@ -366,6 +379,9 @@ static void fill_quant(suan__kernels *t) {
     t->pair_cols = QUANT_PAIR_COLS;
 #define PAIR(name, stem, bytes, bits, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
     SIMD_QUANT_32_MAP(PAIR)
+#undef PAIR
+#define PAIR(name, stem, bytes, bits, n_same, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
+    SIMD_QUANT_256_MAP(PAIR)
 #undef PAIR
 #endif
 }

@@ -75,11 +75,11 @@ static void look_for_tiles(const suan__kernels *t) {
     }
 }
 
-/* On x86 every type of integers in blocks of 32 has a product of pairs, each level of vectors its own. */
+/* On x86 every type of integers has a product of pairs, each level of vectors its own. */
 static void look_for_pairs(const suan__kernels *t, const suan__kernels *below) {
     bool vectors = strncmp(t->name, "avx", 3) == 0, tiles = strcmp(t->name, "amx") == 0;
     for (int type = 0; type < SUAN__DTYPE_END; type++) {
-        bool integers = t->matmul[type] && suan__activation_block(type) == 32, own = t->matmul_pair[type] != below->matmul_pair[type];
+        bool integers = t->matmul[type] && suan__activation_block(type) != 0, own = t->matmul_pair[type] != below->matmul_pair[type];
         if ((t->matmul_pair[type] != NULL) == ((vectors || tiles) && integers) && own == (vectors && integers)) continue;
         printf("%s: product of pairs of type %d: %s\n", t->name, type, own ? "its own" : "none of its own");
         n_bad++;
