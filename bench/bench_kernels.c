@@ -241,14 +241,14 @@ static void run_ops(bench *b) {
     TIME_OP("quantize_q8_32", K, k->quantize_q8_32(y, x, K));
     TIME_OP("quantize_q8_256", K, k->quantize_q8_256(y, x, K));
     /* multiply-adds: n_q 8, d 128, 256 positions; 64 queries against rows of 576 */
-    TIME_OP("qk f32 8 queries", 8 * 128 * 256, k->attn_qk_f32(y, 256, x, 128, 8, 128, cache, 256, 0.1f));
-    TIME_OP("qk f16 8 queries", 8 * 128 * 256, k->attn_qk_f16(y, 256, x, 128, 8, 128, half, 256, 0.1f));
-    TIME_OP("qk f16 1 query", 128 * 256, k->attn_qk_f16(y, 256, x, 128, 1, 128, half, 256, 0.1f));
-    TIME_OP("pv f32 8 queries", 8 * 128 * 256, k->attn_pv_f32(y, 128, x, 256, 8, cache, 128, 0, 256, 128));
-    TIME_OP("pv f16 8 queries", 8 * 128 * 256, k->attn_pv_f16(y, 128, x, 256, 8, half, 128, 0, 256, 128));
-    TIME_OP("pv f16 1 query", 128 * 256, k->attn_pv_f16(y, 128, x, 256, 1, half, 128, 0, 256, 128));
-    TIME_OP("qk_rows f32 64", 64 * 576 * 64, k->attn_qk_rows_f32(y, 64, x, 64, 64, 576, cache, 576, 64, 0.1f));
-    TIME_OP("qk_rows f16 64", 64 * 576 * 64, k->attn_qk_rows_f16(y, 64, x, 64, 64, 576, half, 576, 64, 0.1f));
+    TIME_OP("qk f32 8 queries", 8 * 128 * 256, k->attn_qk_f32(y, 256, x, 128, 8, 128, cache, 256, 0.1f, SUAN__NOTHING_SOON));
+    TIME_OP("qk f16 8 queries", 8 * 128 * 256, k->attn_qk_f16(y, 256, x, 128, 8, 128, half, 256, 0.1f, SUAN__NOTHING_SOON));
+    TIME_OP("qk f16 1 query", 128 * 256, k->attn_qk_f16(y, 256, x, 128, 1, 128, half, 256, 0.1f, SUAN__NOTHING_SOON));
+    TIME_OP("pv f32 8 queries", 8 * 128 * 256, k->attn_pv_f32(y, 128, x, 256, 8, cache, 128, 0, 256, 128, SUAN__NOTHING_SOON));
+    TIME_OP("pv f16 8 queries", 8 * 128 * 256, k->attn_pv_f16(y, 128, x, 256, 8, half, 128, 0, 256, 128, SUAN__NOTHING_SOON));
+    TIME_OP("pv f16 1 query", 128 * 256, k->attn_pv_f16(y, 128, x, 256, 1, half, 128, 0, 256, 128, SUAN__NOTHING_SOON));
+    TIME_OP("qk_rows f32 64", 64 * 576 * 64, k->attn_qk_rows_f32(y, 64, x, 64, 64, 576, cache, 576, 64, 0.1f, SUAN__NOTHING_SOON));
+    TIME_OP("qk_rows f16 64", 64 * 576 * 64, k->attn_qk_rows_f16(y, 64, x, 64, 64, 576, half, 576, 64, 0.1f, SUAN__NOTHING_SOON));
 }
 
 /* The number behind the option at argv[*i]; 0 when there is none between low and high. */

@@ -27,10 +27,14 @@ static inline void qk(float *s, size_t lds, const float *q, size_t ldq, int n_q,
     }
 }
 
-void suan__attn_qk_f32_c(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
+void suan__attn_qk_f32_c(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale,
+                         suan__soon soon) {
+    (void)soon;
     qk(s, lds, q, ldq, n_q, d, k, n_pos, scale, load_f32);
 }
-void suan__attn_qk_f16_c(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
+void suan__attn_qk_f16_c(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale,
+                         suan__soon soon) {
+    (void)soon;
     qk(s, lds, q, ldq, n_q, d, k, n_pos, scale, load_f16);
 }
 
@@ -46,11 +50,13 @@ static inline void qk_rows(float *s, size_t lds, const float *qt, size_t ldqt, i
 }
 
 void suan__attn_qk_rows_f32_c(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
-                              float scale) {
+                              float scale, suan__soon soon) {
+    (void)soon;
     qk_rows(s, lds, qt, ldqt, n_q, d, c, ldc, n_pos, scale, load_f32);
 }
 void suan__attn_qk_rows_f16_c(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
-                              float scale) {
+                              float scale, suan__soon soon) {
+    (void)soon;
     qk_rows(s, lds, qt, ldqt, n_q, d, c, ldc, n_pos, scale, load_f16);
 }
 
@@ -64,7 +70,9 @@ static float q8_step(float acc, const uint8_t *row, size_t d, size_t block, cons
     return fmaf((float)isum, dq * suan__f16_to_f32(scale), acc);
 }
 
-void suan__attn_qk_q8_c(float *s, size_t lds, const void *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale) {
+void suan__attn_qk_q8_c(float *s, size_t lds, const void *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale,
+                        suan__soon soon) {
+    (void)soon;
     size_t width = (size_t)d, blocks = width / 32, panel_bytes = SUAN__PANEL * (width + blocks * 2);
     for (int i = 0; i < n_q; i++) {
         for (int t = 0; t < n_pos; t++) {
@@ -101,7 +109,9 @@ void suan__attn_q8_panels(void *panels, const void *rows, size_t row_bytes, size
     }
 }
 
-void suan__attn_qk_rows_q8_c(float *s, size_t lds, const void *panels, int n_q, int d, const void *c, size_t ldc, int n_pos, float scale) {
+void suan__attn_qk_rows_q8_c(float *s, size_t lds, const void *panels, int n_q, int d, const void *c, size_t ldc, int n_pos, float scale,
+                             suan__soon soon) {
+    (void)soon;
     size_t blocks = (size_t)d / 32;
     const uint8_t *bytes = c, *scales = bytes + SUAN__ATTN_BLOCK * ldc;
     for (int i = 0; i < n_q; i++) {
@@ -154,7 +164,8 @@ static inline void pv(float *o, size_t ldo, const float *p, size_t ldp, int n_q,
 
 #define PV(e)                                                                                                                              \
     void suan__attn_pv_##e##_c(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, int n_pos, \
-                               int dv) {                                                                                                   \
+                               int dv, suan__soon soon) {                                                                                  \
+        (void)soon;                                                                                                                        \
         pv(o, ldo, p, ldp, n_q, v, ldv, first, n_pos, dv, value_##e);                                                                      \
     }
 PV(f32)

@@ -67,8 +67,10 @@ typedef void suan__matmul_tiles_fn(float *y, size_t ldy, const void *panels, siz
 typedef void suan__matmul_pair_fn(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x,
                                   size_t ldx, int n_cols);
 
-/* The same, starting at y's present values instead of +0 (f32 panels only): the exact path works through chunks of k. */
-typedef void suan__matmul_acc_fn(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows);
+/* The same for f32 panels, which the exact path works through in chunks of k: up to two (rows 16 and above are those of the second, which is
+ * not looked at for fewer), starting at y's present values instead of +0 when `more` is true. */
+typedef void suan__matmul_acc_fn(float *y, size_t ldy, const float *const panels[2], size_t k, const float *x, size_t ldx, int n_cols,
+                                 int n_rows, bool more);
 
 /* Expands values k0 .. k0 + n (whole blocks) of a panel's 16 rows: dst[n][16]. The values are those of suan__dequantize_row, bit for bit. k
  * is the row's length. */
@@ -110,19 +112,28 @@ static inline size_t suan__attn_q8_width(size_t d) {
     return (d + 31) & ~(size_t)31;
 }
 
+/* What is read after a call: the memory is asked for it bit by bit while the call works. */
+typedef struct suan__soon {
+    const void *p;
+    size_t bytes;
+} suan__soon;
+#define SUAN__NOTHING_SOON ((suan__soon){NULL, 0})
+
 /* Keys in panels of 16 positions: k[pos / 16][d][pos % 16]. s[i * lds + t] = (sum over d of q[i][d] * k[t][d]) * scale, the sum in order
  * from +0 by fma, i < n_q, t < n_pos. */
-typedef void suan__attn_qk_fn(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale);
+typedef void suan__attn_qk_fn(float *s, size_t lds, const float *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale,
+                              suan__soon soon);
 /* The same for keys in rows (the latent cache of MLA): c[t * ldc + j]; the queries are transposed: qt[j * ldqt + i] (ldqt >= n_q rounded up
  * to 16, zero-filled). */
 typedef void suan__attn_qk_rows_fn(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
-                                   float scale);
+                                   float scale, suan__soon soon);
 /* q8 keys: queries are q8 rows too (blocks of 32, f32 scales), d a multiple of 32. Per block: isum = sum of q_q * q_k, exact;
  * acc = fma((f32)isum, d_q * d_k, acc), from +0 in order of the blocks; s = acc * scale. q: q8 rows, ldq bytes apart. */
-typedef void suan__attn_qk_q8_fn(float *s, size_t lds, const void *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale);
+typedef void suan__attn_qk_q8_fn(float *s, size_t lds, const void *q, size_t ldq, int n_q, int d, const void *k, int n_pos, float scale,
+                                 suan__soon soon);
 /* For q8 keys in rows; the queries are what suan__attn_q8_panels makes. */
 typedef void suan__attn_qk_rows_q8_fn(float *s, size_t lds, const void *panels, int n_q, int d, const void *c, size_t ldc, int n_pos,
-                                      float scale);
+                                      float scale, suan__soon soon);
 /* n_q q8 rows, row_bytes apart, of d values (a multiple of 32) side by side: for each 16 queries (missing ones zero) and each block float
  * d[16], int32 128 * sum[16], int8 q[8][16][4]. */
 #define SUAN__ATTN_Q8_PANEL_BLOCK 640 /* bytes of 16 queries' block */
@@ -133,7 +144,7 @@ typedef void suan__attn_softmax_fn(float *s, int n, float *max, float *sum);
 /* o[i * ldo + j] = sum over t of p[i * ldp + t] * v[t * ldv + j], in order of t from +0 by fma; j < dv. first > 0: the sums go on from o's
  * present values with t = first. q8: v is the block of rows, ldv its ld, and a value is fma(byte, d, -(128 * d)). */
 typedef void suan__attn_pv_fn(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, int n_pos,
-                              int dv);
+                              int dv, suan__soon soon);
 /* Merges block (o2, m2, s2) into the running (o, *m, *s): M = max(*m, m2); a = exp(*m - M); b = exp(m2 - M); *s = fma(*s, a, s2 * b);
  * o[j] = fma(o[j], a, o2[j] * b); *m = M. */
 typedef void suan__attn_merge_fn(float *o, float *m, float *s, const float *o2, float m2, float s2, int dv);

@@ -28,28 +28,24 @@ int suan__activation_block(suan__dtype type) {
 #define FEW_COLUMNS 8           /* so few share nothing that were worth a piece of its own */
 
 /* f32 weights, or expanded ones, in chunks of k that stay in the first-level cache while all columns meet them; the columns' values of a
- * chunk stay in the second-level one for all panels. The sums go through y, which changes no bit of them. */
+ * chunk stay in the second-level one for all panels, which are taken by twos. The sums go through y, which changes no bit of them. */
 static void panels_expanded(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
                             size_t ldx, int n_cols, size_t n_rows, float *scratch) {
     size_t panel_bytes = suan__panel_bytes(type, k);
     for (size_t k0 = 0; k0 < k; k0 += SUAN__EXPAND_CHUNK) {
         size_t n = k - k0 < SUAN__EXPAND_CHUNK ? k - k0 : SUAN__EXPAND_CHUNK;
         const float *x0 = (const float *)x + k0;
-        for (size_t r = 0; r < n_rows; r += SUAN__PANEL, y += SUAN__PANEL, panels += panel_bytes) {
-            int rows = n_rows - r < SUAN__PANEL ? (int)(n_rows - r) : SUAN__PANEL;
-            const float *w = (const float *)(const void *)panels + k0 * SUAN__PANEL;
-            if (type != SUAN__F32) {
-                kn->expand[type](scratch, panels, k, k0, n);
-                w = scratch;
+        for (size_t r = 0; r < n_rows; r += 2 * SUAN__PANEL) {
+            int rows = n_rows - r < 2 * SUAN__PANEL ? (int)(n_rows - r) : 2 * SUAN__PANEL;
+            const float *w[2] = {NULL, NULL};
+            for (int p = 0; p * SUAN__PANEL < rows; p++) {
+                const char *panel = panels + (r / SUAN__PANEL + (size_t)p) * panel_bytes;
+                float *expanded = scratch + (size_t)p * SUAN__EXPAND_CHUNK * SUAN__PANEL;
+                if (type != SUAN__F32) kn->expand[type](expanded, panel, k, k0, n);
+                w[p] = type != SUAN__F32 ? expanded : (const float *)(const void *)panel + k0 * SUAN__PANEL;
             }
-            if (k0 == 0)
-                kn->matmul[SUAN__F32](y, ldy, w, n, x0, ldx, n_cols, rows);
-            else
-                kn->matmul_acc(y, ldy, w, n, x0, ldx, n_cols, rows);
+            kn->matmul_acc(y + r, ldy, w, n, x0, ldx, n_cols, rows, k0 > 0);
         }
-        size_t n_panels = (n_rows + SUAN__PANEL - 1) / SUAN__PANEL;
-        y -= n_panels * SUAN__PANEL;
-        panels -= n_panels * panel_bytes;
     }
 }
 

@@ -56,7 +56,8 @@ static void matmul_f8(suan__dtype type, float *y, size_t ldy, const void *panel,
     for (int c = 0; c < n_cols; c++) {
         float acc[SUAN__PANEL] = {0};
         for (size_t b = 0; b < k / block; b++) {
-            (type == SUAN__F8_128 ? suan__expand_F8_128_c : suan__expand_F8_32_c)(w, (const char *)panel + b * block_bytes, block, 0, block);
+            (type == SUAN__F8_128 ? suan__expand_F8_128_c : suan__expand_F8_32_c)(w, (const char *)panel + b * block_bytes, block, 0,
+                                                                                  block);
             column_float(acc, w, block, (const float *)((const char *)x + (size_t)c * ldx) + b * block, load_f32);
         }
         memcpy(y + (size_t)c * ldy, acc, (size_t)n_rows * sizeof(float));
@@ -70,12 +71,16 @@ void suan__matmul_F8_32_c(float *y, size_t ldy, const void *panel, size_t k, con
     matmul_f8(SUAN__F8_32, y, ldy, panel, k, x, ldx, n_cols, n_rows);
 }
 
-void suan__matmul_acc_c(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows) {
-    for (int c = 0; c < n_cols; c++) {
-        float acc[SUAN__PANEL] = {0};
-        memcpy(acc, y + (size_t)c * ldy, (size_t)n_rows * sizeof(float));
-        column_float(acc, panel, k, (const float *)((const char *)x + (size_t)c * ldx), load_f32);
-        memcpy(y + (size_t)c * ldy, acc, (size_t)n_rows * sizeof(float));
+void suan__matmul_acc_c(float *y, size_t ldy, const float *const panels[2], size_t k, const float *x, size_t ldx, int n_cols, int n_rows,
+                        bool more) {
+    for (int p = 0; n_rows > 0; p++, n_rows -= SUAN__PANEL, y += SUAN__PANEL) {
+        size_t bytes = (size_t)(n_rows < SUAN__PANEL ? n_rows : SUAN__PANEL) * sizeof(float);
+        for (int c = 0; c < n_cols; c++) {
+            float acc[SUAN__PANEL] = {0};
+            if (more) memcpy(acc, y + (size_t)c * ldy, bytes);
+            column_float(acc, panels[p], k, (const float *)((const char *)x + (size_t)c * ldx), load_f32);
+            memcpy(y + (size_t)c * ldy, acc, bytes);
+        }
     }
 }
 

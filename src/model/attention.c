@@ -4,23 +4,23 @@
 #include <math.h>
 #include <string.h>
 
-#define ASK_BYTES 16384
-
-void suan__attend_scores(suan__worker *w, const suan__attn_source *src, const void *k, float *s, uint32_t n, uint32_t n_pos) {
+void suan__attend_scores(suan__worker *w, const suan__attn_source *src, const void *k, float *s, uint32_t n, uint32_t n_pos,
+                         suan__soon soon) {
     const suan__step *st = w->st;
     const suan__kernels *kn = st->model->kernels;
     const suan__thread_scratch *sc = w->scratch;
     float scale = st->model->hp.attn_scale;
     size_t d = (size_t)src->d;
     if (st->kv_type == SUAN__Q8_0 && src->ldk)
-        kn->attn_qk_rows_q8(s, SUAN__ATTN_BLOCK, sc->q_panels, (int)n, src->d, k, src->ldk, (int)n_pos, scale);
+        kn->attn_qk_rows_q8(s, SUAN__ATTN_BLOCK, sc->q_panels, (int)n, src->d, k, src->ldk, (int)n_pos, scale, soon);
     else if (st->kv_type == SUAN__Q8_0)
-        kn->attn_qk_q8(s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale);
+        kn->attn_qk_q8(s, SUAN__ATTN_BLOCK, sc->q_rows, suan__q8_row_bytes(d, 32), (int)n, src->d, k, (int)n_pos, scale, soon);
     else if (src->ldk)
         (st->kv_type == SUAN__F32 ? kn->attn_qk_rows_f32 : kn->attn_qk_rows_f16)(s, SUAN__ATTN_BLOCK, sc->q, suan__attn_ld(n), (int)n,
-                                                                                 src->d, k, src->ldk, (int)n_pos, scale);
+                                                                                 src->d, k, src->ldk, (int)n_pos, scale, soon);
     else
-        (st->kv_type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos, scale);
+        (st->kv_type == SUAN__F32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, sc->q, d, (int)n, src->d, k, (int)n_pos, scale,
+                                                                       soon);
 }
 
 suan__attn_pv_fn *suan__attend_values(const suan__worker *w) {
@@ -57,21 +57,39 @@ static void mask_before(const rows *r, uint32_t t, uint32_t block, float *s) {
     for (uint32_t i = begin; i < first; i++) s[i - begin] = -INFINITY;
 }
 
-/* Asks the memory for the beginning of what is read next, while something else is computed. */
-static void ask_for(const unsigned char *p, size_t bytes) {
-    for (size_t i = 0; i < bytes && i < ASK_BYTES; i += 64) __builtin_prefetch(p + i, 0, 2);
+/* Positions of the block that lie before `end`. */
+static uint32_t n_before(uint32_t end, uint32_t block) {
+    uint32_t begin = block * SUAN__ATTN_BLOCK;
+    return end <= begin ? 0 : end - begin < SUAN__ATTN_BLOCK ? end - begin : SUAN__ATTN_BLOCK;
+}
+
+/* What the two halves of a block's work ask the memory for: the scores for the block's values, the values for the next block's keys; where
+ * both are the same rows, each for a half of the next block's. */
+typedef struct asked {
+    suan__soon by_scores, by_values;
+} asked;
+
+/* n, n_next: positions of the block and of the next one that are read. */
+static asked what_follows(const suan__attn_source *src, uint32_t block, uint32_t n, uint32_t n_next) {
+    const unsigned char *next = n_next ? src->pages[block + 1] + src->k_at : NULL;
+    size_t bytes = src->block_bytes / SUAN__ATTN_BLOCK, half = bytes * n_next / 2;
+    if (src->ldk) return (asked){{next, half}, {next ? next + half : NULL, half}};
+    return (asked){{src->pages[block] + src->v_at, bytes * n}, {next, bytes * n_next}};
 }
 
 /* One block for the tokens from t0 on, which see some of it. Scores are computed for all as if they saw as much as the last; what a token
- * does not see goes into nothing. Values are weighted together as far as all tokens see, and then for each token alone. */
-static void attend_block(suan__worker *w, const suan__attn_source *src, const rows *r, uint32_t t0, uint32_t block, const results *to) {
+ * does not see goes into nothing. Values are weighted together as far as all tokens see, and then for each token alone. n_next: positions of
+ * the next block, which will probably be the thread's next work. */
+static void attend_block(suan__worker *w, const suan__attn_source *src, const rows *r, uint32_t t0, uint32_t block, uint32_t n_next,
+                         const results *to) {
     const suan__kernels *kn = w->st->model->kernels;
     suan__attn_pv_fn *pv = suan__attend_values(w);
     const unsigned char *page = src->pages[block], *v = page + src->v_at;
     const float *s = w->scratch->s;
     size_t H = r->n_head;
-    suan__attend_scores(w, src, page + src->k_at, w->scratch->s, r->n_tokens * r->n_head, n_seen(r, r->n_tokens - 1, block));
-    if (!src->ldk) ask_for(v, src->block_bytes);
+    uint32_t n_all = n_seen(r, r->n_tokens - 1, block);
+    asked ask = what_follows(src, block, n_all, n_next);
+    suan__attend_scores(w, src, page + src->k_at, w->scratch->s, r->n_tokens * r->n_head, n_all, ask.by_scores);
     for (uint32_t t = t0; t < r->n_tokens; t++)
         for (size_t i = t * H; i < (t + 1) * H; i++) {
             mask_before(r, t, block, w->scratch->s + i * SUAN__ATTN_BLOCK);
@@ -79,11 +97,12 @@ static void attend_block(suan__worker *w, const suan__attn_source *src, const ro
         }
     int common = (int)n_seen(r, t0, block);
     pv(to->o + t0 * H * to->ldo, to->ldo, s + t0 * H * SUAN__ATTN_BLOCK, SUAN__ATTN_BLOCK, (int)((r->n_tokens - t0) * r->n_head), v,
-       src->ldv, 0, common, src->dv);
+       src->ldv, 0, common, src->dv, ask.by_values);
     for (uint32_t t = t0 + 1; t < r->n_tokens; t++) {
         int n = (int)n_seen(r, t, block);
         if (n > common)
-            pv(to->o + t * H * to->ldo, to->ldo, s + t * H * SUAN__ATTN_BLOCK, SUAN__ATTN_BLOCK, (int)H, v, src->ldv, common, n, src->dv);
+            pv(to->o + t * H * to->ldo, to->ldo, s + t * H * SUAN__ATTN_BLOCK, SUAN__ATTN_BLOCK, (int)H, v, src->ldv, common, n, src->dv,
+               SUAN__NOTHING_SOON);
     }
 }
 
@@ -122,7 +141,7 @@ void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_toke
         uint32_t begin = block * SUAN__ATTN_BLOCK, t0 = begin > pos ? begin - pos : 0, t1 = n_tokens;
         while (first_seen(&r, t1 - 1) >= begin + SUAN__ATTN_BLOCK) t1--;
         rows seeing = {t1, n_head, pos, src->window};
-        attend_block(w, src, &seeing, t0, block, block == block0 ? &first : &next);
+        attend_block(w, src, &seeing, t0, block, n_before(pos + n_tokens, block + 1), block == block0 ? &first : &next);
         if (block != block0) take_block(w, &r, t0, t1, block, &next, dv);
     }
     if (src->sinks) memset(sc->o2, 0, dv * sizeof *sc->o2);
@@ -142,7 +161,7 @@ void suan__attend_split(suan__worker *w, const suan__attn_source *src, uint32_t 
     suan__step *st = w->st;
     size_t at = (size_t)h0 * st->split_blocks + block, dv = (size_t)src->dv;
     results to = {st->split_o + at * dv, st->split_m + at, st->split_sum + at, st->split_blocks * dv, st->split_blocks};
-    attend_block(w, src, &(rows){1, n, st->last_pos, 0}, 0, block, &to);
+    attend_block(w, src, &(rows){1, n, st->last_pos, 0}, 0, block, n_before(st->last_pos + 1, block + 1), &to);
 }
 
 void suan__attend_merge(suan__worker *w, uint32_t h, float *o, int dv, const float *sink) {

@@ -40,7 +40,8 @@ void suan__attend(suan__worker *w, const suan__attn_source *src, uint32_t n_toke
 
 /* The two halves of a block's work, for parts with blocks of their own: scores s[n][256] of the first n rows of the scratch's queries against the first n_pos positions of
  * the block whose keys are at k; and the function that weights values of the cache's type. */
-void suan__attend_scores(suan__worker *w, const suan__attn_source *src, const void *k, float *s, uint32_t n, uint32_t n_pos);
+void suan__attend_scores(suan__worker *w, const suan__attn_source *src, const void *k, float *s, uint32_t n, uint32_t n_pos,
+                         suan__soon soon);
 suan__attn_pv_fn *suan__attend_values(const suan__worker *w);
 
 /* The attention of a layer, cache and queries being ready: from st->q into st->att; from st->q and latent_q into latent_o, which is also

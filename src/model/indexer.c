@@ -85,7 +85,8 @@ static void score_tile(suan__worker *w, const suan__index_keys *keys, uint32_t t
     memset(y, 0, n * sizeof *y);
     for (uint32_t h0 = 0; h0 < hp->n_index_head; h0 += SUAN__ATTN_ROWS) {
         uint32_t heads = hp->n_index_head - h0 < SUAN__ATTN_ROWS ? hp->n_index_head - h0 : SUAN__ATTN_ROWS;
-        (keys->is_f32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, q + h0 * dim, dim, (int)heads, (int)dim, k, (int)n, 1.0f);
+        (keys->is_f32 ? kn->attn_qk_f32 : kn->attn_qk_f16)(s, SUAN__ATTN_BLOCK, q + h0 * dim, dim, (int)heads, (int)dim, k, (int)n, 1.0f,
+                                                           SUAN__NOTHING_SOON);
         for (uint32_t h = 0; h < heads; h++) kn->relu_axpy(y, s + (size_t)h * SUAN__ATTN_BLOCK, weight[h0 + h], n);
     }
 }

@@ -10,13 +10,13 @@ void suan__attend_entries(suan__worker *w, const suan__attn_source *src, uint32_
     const suan__thread_scratch *sc = w->scratch;
     size_t dv = (size_t)src->dv;
     float max[SUAN__ATTN_ROWS], sum[SUAN__ATTN_ROWS], *o = is_first ? sc->o : sc->o2;
-    suan__attend_scores(w, src, src->k, sc->s + first, n_rows, n);
+    suan__attend_scores(w, src, src->k, sc->s + first, n_rows, n, SUAN__NOTHING_SOON);
     for (uint32_t i = 0; i < n_rows; i++) {
         float *s = sc->s + (size_t)i * SUAN__ATTN_BLOCK;
         for (uint32_t j = 0; j < first; j++) s[j] = -INFINITY;
         kn->attn_softmax(s, (int)(first + n), is_first ? &sc->m[i] : &max[i], is_first ? &sc->sum[i] : &sum[i]);
     }
-    suan__attend_values(w)(o, dv, sc->s + first, SUAN__ATTN_BLOCK, (int)n_rows, src->v, src->ldv, 0, (int)n, src->dv);
+    suan__attend_values(w)(o, dv, sc->s + first, SUAN__ATTN_BLOCK, (int)n_rows, src->v, src->ldv, 0, (int)n, src->dv, SUAN__NOTHING_SOON);
     for (uint32_t i = 0; i < n_rows && !is_first; i++)
         kn->attn_merge(sc->o + i * dv, &sc->m[i], &sc->sum[i], o + i * dv, max[i], sum[i], src->dv);
 }

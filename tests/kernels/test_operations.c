@@ -188,12 +188,14 @@ static void attend(const suan__kernels *kn, bool f16, bool rows, inputs *in) {
         const void *key_rows = f16 ? (const void *)(k16 + t0 * D) : k[t0], *values = f16 ? (const void *)(v16 + t0 * D) : v[t0];
         const void *key_panels = f16 ? (const void *)(panels16 + t0 * D) : panels + t0 * D;
         if (rows) {
-            (f16 ? kn->attn_qk_rows_f16 : kn->attn_qk_rows_f32)(p[0], SUAN__ATTN_BLOCK, qt[0], 16, QUERIES, D, key_rows, D, n, scale);
+            (f16 ? kn->attn_qk_rows_f16 : kn->attn_qk_rows_f32)(p[0], SUAN__ATTN_BLOCK, qt[0], 16, QUERIES, D, key_rows, D, n, scale,
+                                                                SUAN__NOTHING_SOON);
         } else {
-            (f16 ? kn->attn_qk_f16 : kn->attn_qk_f32)(p[0], SUAN__ATTN_BLOCK, q[0], D, QUERIES, D, key_panels, n, scale);
+            (f16 ? kn->attn_qk_f16 : kn->attn_qk_f32)(p[0], SUAN__ATTN_BLOCK, q[0], D, QUERIES, D, key_panels, n, scale,
+                                                      SUAN__NOTHING_SOON);
         }
         for (int i = 0; i < QUERIES; i++) kn->attn_softmax(p[i], n, &m2[i], &s2[i]);
-        (f16 ? kn->attn_pv_f16 : kn->attn_pv_f32)(o2[0], D, p[0], SUAN__ATTN_BLOCK, QUERIES, values, D, 0, n, D);
+        (f16 ? kn->attn_pv_f16 : kn->attn_pv_f32)(o2[0], D, p[0], SUAN__ATTN_BLOCK, QUERIES, values, D, 0, n, D, SUAN__NOTHING_SOON);
         for (int i = 0; i < QUERIES; i++) {
             if (t0)
                 kn->attn_merge(o[i], &m[i], &s[i], o2[i], m2[i], s2[i], D);

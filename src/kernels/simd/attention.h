@@ -36,9 +36,10 @@ VEC vf load_value(const uint8_t *p, const float *d, int j, size_t n, value_type 
 }
 
 /* J vectors of C queries from dimension j0 on; n: dimensions left. more: the sums go on from o. whole: all J vectors can be read though
- * fewer may count. ahead: bytes of each row to ask the memory for before they are needed. */
+ * fewer may count. */
 VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t j0, size_t n, bool more, bool whole,
-                 size_t ahead, value_type e, int C, int J) {
+                 asking *asked, value_type e, int C, int J) {
+    asking a = *asked;
     vf acc[PV_C][8];
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++)
@@ -53,9 +54,9 @@ VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values 
     const float *probability[PV_C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++) probability[c] = own_register(p + (size_t)c * ldp);
-    for (int t = 0; t < v->n_pos; t++, row += v->ld, d += v->blocks) {
+    for (size_t t = 0; t < (size_t)v->n_pos; t++, row += whole ? (size_t)J * VL * 4 : v->ld, d += v->blocks) {
         vf x[8];
-        for (size_t i = 0; i < ahead; i += 64) vec_prefetch_far(row + FAR_BYTES + i);
+        if (!whole || t % 2 == 0) ask(&a, whole ? 1 : (J * VL * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1) + 63) / 64);
 #pragma GCC unroll 8
         for (int j = 0; j < J; j++) x[j] = load_value(row, d, j, whole || J > 1 ? VL : n, e);
 #pragma GCC unroll 8
@@ -65,6 +66,7 @@ VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values 
             for (int j = 0; j < J; j++) acc[c][j] = vf_fma(x[j], b, acc[c][j]);
         }
     }
+    *asked = a;
 #pragma GCC unroll 8
     for (int c = 0; c < C; c++)
 #pragma GCC unroll 8
@@ -78,20 +80,21 @@ VEC void pv_tile(float *o, size_t ldo, const float *p, size_t ldp, const values 
 }
 
 /* C queries, values straight from the cache. */
-VEC void pv_few(float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t dv, bool more, value_type e, int C, int J) {
-    size_t j = 0, row = dv * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1);
-    for (; dv - j >= (size_t)J * VL; j += (size_t)J * VL) pv_tile(o + j, ldo, p, ldp, v, j, dv - j, more, false, j ? 0 : row, e, C, J);
-    for (; j < dv; j += VL) pv_tile(o + j, ldo, p, ldp, v, j, dv - j, more, false, 0, e, C, 1);
+VEC void pv_few(float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t dv, bool more, asking *asked, value_type e, int C,
+                int J) {
+    size_t j = 0;
+    for (; dv - j >= (size_t)J * VL; j += (size_t)J * VL) pv_tile(o + j, ldo, p, ldp, v, j, dv - j, more, false, asked, e, C, J);
+    for (; j < dv; j += VL) pv_tile(o + j, ldo, p, ldp, v, j, dv - j, more, false, asked, e, C, 1);
 }
 
 #define PV_COUNTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-#define PV_CASE_few(c)                                                                              \
-    case c:                                                                                         \
-        if (c <= PV_C) pv_few(o, ldo, p, ldp, v, dv, more, e, c <= PV_C ? c : PV_C, PV_VECTORS(c)); \
+#define PV_CASE_few(c)                                                                                     \
+    case c:                                                                                                \
+        if (c <= PV_C) pv_few(o, ldo, p, ldp, v, dv, more, asked, e, c <= PV_C ? c : PV_C, PV_VECTORS(c)); \
         break;
 #define PV_FEW(stem, type)                                                                                                        \
     static __attribute__((noinline)) void pv_few_##stem(int C, float *o, size_t ldo, const float *p, size_t ldp, const values *v, \
-                                                        size_t dv, bool more) {                                                   \
+                                                        size_t dv, bool more, asking *asked) {                                    \
         const value_type e = type;                                                                                                \
         switch (C) { PV_COUNTS(PV_CASE_few) }                                                                                     \
     }
@@ -103,16 +106,17 @@ PV_FEW(q8, VALUE_Q8)
 
 /* The tile on expanded values: PV_WIDE vectors, of which n dimensions count. */
 static __attribute__((noinline)) void pv_expanded(int C, float *o, size_t ldo, const float *p, size_t ldp, const values *v, size_t n,
-                                                  bool more) {
-#define PV_CASE(c)                                                                                                \
-    case c:                                                                                                       \
-        if (c <= PV_C) pv_tile(o, ldo, p, ldp, v, 0, n, more, true, 0, VALUE_F32, c <= PV_C ? c : PV_C, PV_WIDE); \
+                                                  bool more, asking *asked) {
+#define PV_CASE(c)                                                                                                    \
+    case c:                                                                                                           \
+        if (c <= PV_C) pv_tile(o, ldo, p, ldp, v, 0, n, more, true, asked, VALUE_F32, c <= PV_C ? c : PV_C, PV_WIDE); \
         break;
     switch (C) { PV_COUNTS(PV_CASE) }
 #undef PV_CASE
 }
 
-VEC void pv_many(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const values *v, size_t dv, bool more, value_type e) {
+VEC void pv_many(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const values *v, size_t dv, bool more, asking *asked,
+                 value_type e) {
     const size_t width = PV_WIDE * VL;
     float x[PV_POSITIONS * PV_WIDE * VL];
     values expanded = {.rows = (const uint8_t *)x, .ld = width * 4, .n_pos = v->n_pos};
@@ -129,7 +133,8 @@ VEC void pv_many(float *o, size_t ldo, const float *p, size_t ldp, int n_q, cons
             }
         }
         for (int c = 0; c < n_q; c += PV_C)
-            pv_expanded(n_q - c < PV_C ? n_q - c : PV_C, o + (size_t)c * ldo + j, ldo, p + (size_t)c * ldp, ldp, &expanded, dv - j, more);
+            pv_expanded(n_q - c < PV_C ? n_q - c : PV_C, o + (size_t)c * ldo + j, ldo, p + (size_t)c * ldp, ldp, &expanded, dv - j, more,
+                        asked);
     }
 }
 
@@ -143,7 +148,8 @@ VEC void expand_scales(float *d, const uint8_t *scales, size_t n) {
 }
 
 VEC void pv(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, int n_pos, int dv,
-            value_type e) {
+            suan__soon soon, value_type e) {
+    asking asked = ask_for(soon);
     float d[2 * PV_SCALES + VL]; /* the scales, then Q8_ZERO times them */
     size_t bytes = ldv * (e == VALUE_F32 ? 4 : e == VALUE_F16 ? 2 : 1), blocks = e == VALUE_Q8 ? ldv / 32 : 0;
     int most = n_q > PV_C ? PV_POSITIONS : SUAN__ATTN_BLOCK;
@@ -153,19 +159,20 @@ VEC void pv(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const voi
         values part = {(const uint8_t *)v + (size_t)t * bytes, bytes, d, blocks, n};
         if (e == VALUE_Q8) expand_scales(d, (const uint8_t *)v + SUAN__ATTN_BLOCK * ldv + (size_t)t * blocks * 2, (size_t)n * blocks);
         if (n_q > PV_C)
-            pv_many(o, ldo, p + t, ldp, n_q, &part, (size_t)dv, t > 0, e);
+            pv_many(o, ldo, p + t, ldp, n_q, &part, (size_t)dv, t > 0, &asked, e);
         else if (e == VALUE_Q8)
-            pv_few_q8(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0);
+            pv_few_q8(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0, &asked);
         else if (e == VALUE_F16)
-            pv_few_f16(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0);
+            pv_few_f16(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0, &asked);
         else
-            pv_few_f32(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0);
+            pv_few_f32(n_q, o, ldo, p + t, ldp, &part, (size_t)dv, t > 0, &asked);
     }
+    ask_rest(asked);
 }
 #define PV(stem, e)                                                                                                                  \
     static void ISA(attn_pv_##stem)(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, \
-                                    int n_pos, int dv) {                                                                             \
-        pv(o, ldo, p, ldp, n_q, v, ldv, first, n_pos, dv, e);                                                                        \
+                                    int n_pos, int dv, suan__soon soon) {                                                            \
+        pv(o, ldo, p, ldp, n_q, v, ldv, first, n_pos, dv, soon, e);                                                                  \
     }
 PV(f32, VALUE_F32)
 PV(f16, VALUE_F16)

@@ -1,10 +1,15 @@
-/* matmul_float.h: one panel of floating point weights times f32 columns. Lanes run over the panel's rows; each column's reduction index
- * goes up one by one.
+/* matmul_float.h: panels of floating point weights times f32 columns. Lanes run over the panels' rows; each column's reduction index goes up
+ * one by one.
+ *
+ * A vector of weights meets a column's value repeated in all lanes. With two panels one load of the value serves two multiply-adds; with one
+ * panel there are as many loads as multiply-adds, and the loads bound it.
  */
 #ifndef SUAN_KERNELS_SIMD_MATMUL_FLOAT_H
 #define SUAN_KERNELS_SIMD_MATMUL_FLOAT_H
 
 #include "kernels/kernels.h"
+
+#include <string.h>
 
 #define FLOAT_GROUPS (SUAN__PANEL / VL)
 
@@ -17,72 +22,143 @@ VEC vf load_elements(const void *p, size_t i, element e) {
     return vf_load((const float *)p + i);
 }
 
-/* C columns, x [c][k] ldx bytes apart; more: the sums start at y's values. The sums of all columns stay in registers: FLOAT_COLS is as many as the level has room for. */
-VEC void float_columns(float *y, size_t ldy, const void *panel, element e, size_t k, const uint8_t *x, size_t ldx, int C, int n_rows,
+/* Up to FLOAT_PANELS panels that meet the same columns. */
+typedef struct float_panels {
+    const uint8_t *at[FLOAT_PANELS];
+    int n_rows; /* of all */
+} float_panels;
+
+/* The most vectors of sums, without those of a panel's groups. */
+#define FLOAT_SUMS \
+    (FLOAT_PANELS * FLOAT_COLS_OF(FLOAT_PANELS) > FLOAT_COLS_OF(1) ? FLOAT_PANELS * FLOAT_COLS_OF(FLOAT_PANELS) : FLOAT_COLS_OF(1))
+
+/* Where every fourth column is, and three times the distance between columns: addresses that the processor adds up by itself. They are hidden
+ * from the compiler, which would keep one for each column and run out of registers. */
+typedef struct float_at {
+    const uint8_t *base[4];
+    size_t ldx, ldx3;
+} float_at;
+
+VEC float_at float_bases(const void *x, size_t ldx, int C) {
+    float_at at = {.ldx = ldx, .ldx3 = 3 * ldx};
+    __asm__("" : "+r"(at.ldx3));
+#pragma GCC unroll 4
+    for (int i = 0; i < (C + 3) / 4; i++) {
+        at.base[i] = (const uint8_t *)x + (size_t)i * 4 * ldx;
+        __asm__("" : "+r"(at.base[i]));
+    }
+    return at;
+}
+VEC float float_value(const float_at *at, int c, size_t i) {
+    float value;
+    size_t column = c % 4 == 3 ? at->ldx3 : (size_t)(c % 4) * at->ldx;
+    memcpy(&value, at->base[c / 4] + column + i * 4, 4);
+    return value;
+}
+
+/* C columns, x [c][k] ldx bytes apart, times P panels; more: the sums start at y's values. All sums stay in registers. */
+VEC void float_columns(float *y, size_t ldy, const float_panels *w, element e, size_t k, const void *x, size_t ldx, int C, int P,
                        bool more) {
-    vf acc[FLOAT_GROUPS][FLOAT_COLS];
-#pragma GCC unroll 4
-    for (int g = 0; g < FLOAT_GROUPS; g++) {
-        int n = n_rows - g * VL;
+    vf acc[FLOAT_SUMS][FLOAT_GROUPS];
 #pragma GCC unroll 16
-        for (int c = 0; c < C; c++) {
-            acc[g][c] = vf_zero();
-            if (more && n > 0) acc[g][c] = vf_load_n(y + (size_t)c * ldy + g * VL, n < VL ? (size_t)n : VL);
+    for (int c = 0; c < C; c++)
+#pragma GCC unroll 8
+        for (int g = 0; g < P * FLOAT_GROUPS; g++) {
+            int n = w->n_rows - g * VL;
+            vf *a = &acc[c * P + g / FLOAT_GROUPS][g % FLOAT_GROUPS];
+            *a = vf_zero();
+            if (more && n > 0) *a = vf_load_n(y + (size_t)c * ldy + g * VL, n < VL ? (size_t)n : VL);
         }
-    }
+    float_at at = float_bases(x, ldx, C);
+    const size_t bytes = e == ELEMENT_F32 ? 4 : 2;
+    const uint8_t *panel[FLOAT_PANELS];
+#pragma GCC unroll 2
+    for (int p = 0; p < P; p++) panel[p] = w->at[p];
     for (size_t i = 0; i < k; i++) {
-        vf w[FLOAT_GROUPS];
-        if (e == ELEMENT_F32 || i % 2 == 0) vec_prefetch((const uint8_t *)panel + i * SUAN__PANEL * (e == ELEMENT_F32 ? 4 : 2) + 2048);
+        vf v[FLOAT_PANELS][FLOAT_GROUPS];
+#pragma GCC unroll 2
+        for (int p = 0; p < P; p++) {
+            if (P == 1 && (e == ELEMENT_F32 || i % 2 == 0)) vec_prefetch(panel[p] + 2048);
 #pragma GCC unroll 4
-        for (int g = 0; g < FLOAT_GROUPS; g++) w[g] = load_elements(panel, i * SUAN__PANEL + (size_t)g * VL, e);
+            for (int g = 0; g < FLOAT_GROUPS; g++) v[p][g] = load_elements(panel[p], (size_t)g * VL, e);
+            panel[p] += SUAN__PANEL * bytes;
+        }
 #pragma GCC unroll 16
         for (int c = 0; c < C; c++) {
-            vf b = vf_set1(((const float *)(x + (size_t)c * ldx))[i]);
-#pragma GCC unroll 4
-            for (int g = 0; g < FLOAT_GROUPS; g++) acc[g][c] = vf_fma(w[g], b, acc[g][c]);
+            vf b = vf_set1(float_value(&at, c, i));
+#pragma GCC unroll 8
+            for (int g = 0; g < P * FLOAT_GROUPS; g++) {
+                vf *a = &acc[c * P + g / FLOAT_GROUPS][g % FLOAT_GROUPS];
+                *a = vf_fma(v[g / FLOAT_GROUPS][g % FLOAT_GROUPS], b, *a);
+            }
         }
     }
-#pragma GCC unroll 4
-    for (int g = 0; g < FLOAT_GROUPS; g++) {
-        int n = n_rows - g * VL;
 #pragma GCC unroll 16
-        for (int c = 0; c < C; c++) {
-            vf r = acc[g][c];
+    for (int c = 0; c < C; c++)
+#pragma GCC unroll 8
+        for (int g = 0; g < P * FLOAT_GROUPS; g++) {
+            int n = w->n_rows - g * VL;
+            vf r = acc[c * P + g / FLOAT_GROUPS][g % FLOAT_GROUPS];
             if (n >= VL)
                 vf_store(y + (size_t)c * ldy + g * VL, r);
             else if (n > 0)
                 vf_store_n(y + (size_t)c * ldy + g * VL, r, (size_t)n);
         }
-    }
 }
 
-VEC void float_matmul(float *y, size_t ldy, const void *panel, element e, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
-                      bool more) {
+/* How many of n columns to take next, of 1, 2, multiples of 4 and `most`: tiles of about the same size, since a small one keeps the units less
+ * busy. */
+VEC int float_step(int n, int most) {
+    int n_tiles = (n + most - 1) / most, c = ((n + n_tiles - 1) / n_tiles + 3) / 4 * 4;
+    if (c > most) c = most;
+    return c <= n ? c : n >= 4 ? n / 4 * 4 : n >= 2 ? 2 : 1;
+}
+
+VEC void float_product(float *y, size_t ldy, const float_panels *w, element e, size_t k, const void *x, size_t ldx, int n_cols, int P,
+                       bool more) {
     const uint8_t *col = x;
-    for (; n_cols >= FLOAT_COLS; n_cols -= FLOAT_COLS, col += FLOAT_COLS * ldx, y += FLOAT_COLS * ldy) {
-        float_columns(y, ldy, panel, e, k, col, ldx, FLOAT_COLS, n_rows, more);
+    const int most = FLOAT_COLS_OF(P);
+    for (int c; n_cols > 0; n_cols -= c, col += (size_t)c * ldx, y += (size_t)c * ldy) {
+        c = float_step(n_cols, most);
+        if (c == most)
+            float_columns(y, ldy, w, e, k, col, ldx, most, P, more);
+        else if (most > 12 && c == 12)
+            float_columns(y, ldy, w, e, k, col, ldx, 12, P, more);
+        else if (most > 8 && c == 8)
+            float_columns(y, ldy, w, e, k, col, ldx, 8, P, more);
+        else if (most > 4 && c == 4)
+            float_columns(y, ldy, w, e, k, col, ldx, 4, P, more);
+        else if (c == 2)
+            float_columns(y, ldy, w, e, k, col, ldx, 2, P, more);
+        else
+            float_columns(y, ldy, w, e, k, col, ldx, 1, P, more);
     }
-    for (; n_cols >= 4; n_cols -= 4, col += 4 * ldx, y += 4 * ldy) {
-        float_columns(y, ldy, panel, e, k, col, ldx, 4, n_rows, more);
-    }
-    if (n_cols >= 2) {
-        float_columns(y, ldy, panel, e, k, col, ldx, 2, n_rows, more);
-        n_cols -= 2, col += 2 * ldx, y += 2 * ldy;
-    }
-    if (n_cols) float_columns(y, ldy, panel, e, k, col, ldx, 1, n_rows, more);
 }
 
 #define FLOAT_MATMUL(stem, e)                                                                                                              \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
-        float_matmul(y, ldy, panel, e, k, x, ldx, n_cols, n_rows, false);                                                                  \
+        float_panels w = {{panel}, n_rows};                                                                                                \
+        float_product(y, ldy, &w, e, k, x, ldx, n_cols, 1, false);                                                                         \
     }
 FLOAT_MATMUL(f32, ELEMENT_F32)
 FLOAT_MATMUL(f16, ELEMENT_F16)
 FLOAT_MATMUL(bf16, ELEMENT_BF16)
 #undef FLOAT_MATMUL
 
-static void ISA(matmul_acc)(float *y, size_t ldy, const float *panel, size_t k, const float *x, size_t ldx, int n_cols, int n_rows) {
-    float_matmul(y, ldy, panel, ELEMENT_F32, k, x, ldx, n_cols, n_rows, true);
+static void ISA(matmul_acc)(float *y, size_t ldy, const float *const panels[2], size_t k, const float *x, size_t ldx, int n_cols,
+                            int n_rows, bool more) {
+    float_panels w = {{(const uint8_t *)panels[0]}, n_rows};
+#if FLOAT_PANELS > 1
+    if (n_rows > SUAN__PANEL) {
+        w.at[1] = (const uint8_t *)panels[1];
+        float_product(y, ldy, &w, ELEMENT_F32, k, x, ldx, n_cols, FLOAT_PANELS, more);
+        return;
+    }
+#endif
+    for (int p = 0; n_rows > 0; p++, n_rows -= SUAN__PANEL, y += SUAN__PANEL) {
+        w = (float_panels){{(const uint8_t *)panels[p]}, n_rows < SUAN__PANEL ? n_rows : SUAN__PANEL};
+        float_product(y, ldy, &w, ELEMENT_F32, k, x, ldx, n_cols, 1, more);
+    }
 }
 
 #endif

@@ -20,7 +20,8 @@
 
 /* How much is worked on at once: what fits into 16 registers of 8 lanes. */
 #define QUANT_COLS 4
-#define FLOAT_COLS 6 /* twelve sums, two vectors of weights, one value of a column */
+#define FLOAT_PANELS 1
+#define FLOAT_COLS_OF(panels) 6 /* twelve sums, two vectors of weights, one value of a column */
 #define QR_V 2
 #define QR_T 4
 #define QK_C 6

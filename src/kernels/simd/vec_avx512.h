@@ -19,13 +19,14 @@
 #define ISA(name) name##_avx512
 
 /* How much is worked on at once: what fits into 32 registers of 16 lanes. */
-#define QUANT_COLS 8 /* columns of an integer product */
-#define FLOAT_COLS 8 /* columns of a float product: eight sums keep two fma units busy through their latency of four */
-#define QR_V 2       /* vectors of queries, and */
-#define QR_T 8       /* positions of keys in rows */
-#define QK_C 8       /* queries, and */
-#define QK_P 2       /* panels of keys */
-#define PV_C 8       /* queries, and as many vectors of dimensions of weighted values: */
+#define QUANT_COLS 8   /* columns of an integer product */
+#define FLOAT_PANELS 2 /* of a float product, and columns: 24 sums, two vectors of weights, one value of a column */
+#define FLOAT_COLS_OF(panels) ((panels) == 1 ? 16 : 12)
+#define QR_V 2 /* vectors of queries, and */
+#define QR_T 8 /* positions of keys in rows */
+#define QK_C 8 /* queries, and */
+#define QK_P 2 /* panels of keys */
+#define PV_C 8 /* queries, and as many vectors of dimensions of weighted values: */
 #define PV_VECTORS(c) ((c) <= 3 ? 8 : (c) <= 6 ? 4 : 2)
 
 /* How far ahead of an integer product memory is asked for, into the second-level cache: measured with two threads on a processor of the

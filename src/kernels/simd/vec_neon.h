@@ -16,7 +16,8 @@
 
 /* How much is worked on at once: what fits into 32 registers of 4 lanes. */
 #define QUANT_COLS 4
-#define FLOAT_COLS 4 /* sixteen sums, four vectors of weights, one value of a column */
+#define FLOAT_PANELS 1
+#define FLOAT_COLS_OF(panels) 4 /* sixteen sums, four vectors of weights, one value of a column */
 #define QR_V 4
 #define QR_T 4
 #define QK_C 4

@@ -49,11 +49,12 @@ static void check_qk(check *ck, const shape *s) {
     make_floats(ck, &q, (size_t)(s->n_q - 1) * ldq + (size_t)s->d, s, skew);
     check_buffer_init(&out, n_s * 4, s->high, skew);
     check_buffer_init(&expected, n_s * 4, s->high, skew);
+    suan__soon soon = {keys.data, (size_t)check_range(ck, 0, 5000)}; /* hints only: nothing is read there */
     check_begin(ck, "attn_qk %s n_q=%d d=%d n_pos=%d kind=%d", s->half ? "f16" : "f32", s->n_q, s->d, s->n_pos, s->kind);
     suan__attn_qk_fn *reference = s->half ? ck->c->attn_qk_f16 : ck->c->attn_qk_f32,
                      *trial = s->half ? ck->k->attn_qk_f16 : ck->k->attn_qk_f32;
-    reference(f(&expected), lds, f(&q), ldq, s->n_q, s->d, keys.data, s->n_pos, scale);
-    trial(f(&out), lds, f(&q), ldq, s->n_q, s->d, keys.data, s->n_pos, scale);
+    reference(f(&expected), lds, f(&q), ldq, s->n_q, s->d, keys.data, s->n_pos, scale, soon);
+    trial(f(&out), lds, f(&q), ldq, s->n_q, s->d, keys.data, s->n_pos, scale, soon);
     finish(ck, &expected, &out, &keys, &q);
 }
 
@@ -69,11 +70,12 @@ static void check_qk_rows(check *ck, const shape *s) {
     check_buffer_seal(&qt);
     check_buffer_init(&out, n_s * 4, s->high, skew);
     check_buffer_init(&expected, n_s * 4, s->high, skew);
+    suan__soon soon = {rows.data, (size_t)check_range(ck, 0, 5000)}; /* hints only: nothing is read there */
     check_begin(ck, "attn_qk_rows %s n_q=%d d=%d n_pos=%d kind=%d", s->half ? "f16" : "f32", s->n_q, s->d, s->n_pos, s->kind);
     suan__attn_qk_rows_fn *reference = s->half ? ck->c->attn_qk_rows_f16 : ck->c->attn_qk_rows_f32;
     suan__attn_qk_rows_fn *trial = s->half ? ck->k->attn_qk_rows_f16 : ck->k->attn_qk_rows_f32;
-    reference(f(&expected), lds, f(&qt), ldqt, s->n_q, s->d, rows.data, ldc, s->n_pos, scale);
-    trial(f(&out), lds, f(&qt), ldqt, s->n_q, s->d, rows.data, ldc, s->n_pos, scale);
+    reference(f(&expected), lds, f(&qt), ldqt, s->n_q, s->d, rows.data, ldc, s->n_pos, scale, soon);
+    trial(f(&out), lds, f(&qt), ldqt, s->n_q, s->d, rows.data, ldc, s->n_pos, scale, soon);
     finish(ck, &expected, &out, &rows, &qt);
 }
 
@@ -112,9 +114,10 @@ static void check_qk_q8(check *ck, const shape *s) {
     make_q8_rows(ck, &q, (size_t)s->n_q, width, s, skew);
     check_buffer_init(&out, n_s * 4, s->high, skew);
     check_buffer_init(&expected, n_s * 4, s->high, skew);
+    suan__soon soon = {keys.data, (size_t)check_range(ck, 0, 5000)}; /* hints only: nothing is read there */
     check_begin(ck, "attn_qk_q8 n_q=%d d=%d n_pos=%d kind=%d", s->n_q, (int)width, s->n_pos, s->kind);
-    ck->c->attn_qk_q8(f(&expected), lds, q.data, ldq, s->n_q, (int)width, keys.data, s->n_pos, 0.125f);
-    ck->k->attn_qk_q8(f(&out), lds, q.data, ldq, s->n_q, (int)width, keys.data, s->n_pos, 0.125f);
+    ck->c->attn_qk_q8(f(&expected), lds, q.data, ldq, s->n_q, (int)width, keys.data, s->n_pos, 0.125f, soon);
+    ck->k->attn_qk_q8(f(&out), lds, q.data, ldq, s->n_q, (int)width, keys.data, s->n_pos, 0.125f, soon);
     finish(ck, &expected, &out, &keys, &q);
 }
 
@@ -131,9 +134,10 @@ static void check_qk_rows_q8(check *ck, const shape *s) {
     check_buffer_fini(&q);
     check_buffer_init(&out, n_s * 4, s->high, skew);
     check_buffer_init(&expected, n_s * 4, s->high, skew);
+    suan__soon soon = {rows.data, (size_t)check_range(ck, 0, 5000)}; /* hints only: nothing is read there */
     check_begin(ck, "attn_qk_rows_q8 n_q=%d d=%d n_pos=%d kind=%d", s->n_q, (int)width, s->n_pos, s->kind);
-    ck->c->attn_qk_rows_q8(f(&expected), lds, panels.data, s->n_q, (int)width, rows.data, ldc, s->n_pos, 0.0417f);
-    ck->k->attn_qk_rows_q8(f(&out), lds, panels.data, s->n_q, (int)width, rows.data, ldc, s->n_pos, 0.0417f);
+    ck->c->attn_qk_rows_q8(f(&expected), lds, panels.data, s->n_q, (int)width, rows.data, ldc, s->n_pos, 0.0417f, soon);
+    ck->k->attn_qk_rows_q8(f(&out), lds, panels.data, s->n_q, (int)width, rows.data, ldc, s->n_pos, 0.0417f, soon);
     finish(ck, &expected, &out, &rows, &panels);
 }
 
@@ -155,6 +159,7 @@ static void check_pv(check *ck, const shape *s, value_type type) {
     make_floats(ck, &p, (size_t)(s->n_q - 1) * ldp + (size_t)s->n_pos, s, skew);
     check_buffer_init(&out, n_o * 4, s->high, skew);
     check_buffer_init(&expected, n_o * 4, s->high, skew);
+    suan__soon soon = {values.data, (size_t)check_range(ck, 0, 5000)}; /* hints only: nothing is read there */
     check_begin(ck, "attn_pv %s n_q=%d dv=%d first=%d n_pos=%d kind=%d", names[type], s->n_q, s->d, first, s->n_pos, s->kind);
     suan__attn_pv_fn *reference = type == Q8 ? ck->c->attn_pv_q8
                                   : s->half  ? ck->c->attn_pv_f16
@@ -162,8 +167,8 @@ static void check_pv(check *ck, const shape *s, value_type type) {
                      *trial = type == Q8 ? ck->k->attn_pv_q8
                               : s->half  ? ck->k->attn_pv_f16
                                          : ck->k->attn_pv_f32;
-    reference(f(&expected), ldo, f(&p), ldp, s->n_q, values.data, ldv, first, s->n_pos, s->d);
-    trial(f(&out), ldo, f(&p), ldp, s->n_q, values.data, ldv, first, s->n_pos, s->d);
+    reference(f(&expected), ldo, f(&p), ldp, s->n_q, values.data, ldv, first, s->n_pos, s->d, soon);
+    trial(f(&out), ldo, f(&p), ldp, s->n_q, values.data, ldv, first, s->n_pos, s->d, soon);
     finish(ck, &expected, &out, &values, &p);
 }
 

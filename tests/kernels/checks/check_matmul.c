@@ -48,21 +48,41 @@ static void run_matmul(check *ck, const shape *s) {
     ck->k->matmul[s->type]((float *)(void *)y.data, ldy, panel.data, s->k, x.data, ldx, s->n_cols, s->n_rows);
     check_equal_floats(ck, (const float *)(void *)expected.data, (const float *)(void *)y.data, n_y);
     check_guards(ck, &y, "y");
-    if (s->type == SUAN__F32) {
-        check_begin(ck, "matmul_acc k=%zu rows=%d cols=%d weights=%d activations=%d skew=%zu", s->k, s->n_rows, s->n_cols, s->weights,
-                    s->activations, skew);
-        check_floats(ck, (float *)(void *)y.data, n_y, s->activations);
-        memcpy(expected.data, y.data, n_y * 4);
-        ck->c->matmul_acc((float *)(void *)expected.data, ldy, (float *)(void *)panel.data, s->k, (float *)(void *)x.data, ldx, s->n_cols,
-                          s->n_rows);
-        ck->k->matmul_acc((float *)(void *)y.data, ldy, (float *)(void *)panel.data, s->k, (float *)(void *)x.data, ldx, s->n_cols,
-                          s->n_rows);
-        check_equal_floats(ck, (const float *)(void *)expected.data, (const float *)(void *)y.data, n_y);
-        check_guards(ck, &y, "y");
-    }
     check_sealed(ck, &panel, "panel");
     check_sealed(ck, &x, "x");
     check_buffer_fini(&panel);
+    check_buffer_fini(&x);
+    check_buffer_fini(&y);
+    check_buffer_fini(&expected);
+}
+
+/* Up to two f32 panels, from nothing and from what is there. */
+static void run_acc(check *ck, const shape *s) {
+    size_t ldx = s->k * 4 + (size_t)check_range(ck, 0, 3) * 4, skew = (size_t)check_range(ck, 0, 15) * 4;
+    int n_rows = s->n_rows + check_range(ck, 0, 1) * SUAN__PANEL;
+    size_t ldy = (size_t)n_rows + (size_t)check_range(ck, 0, 5), n_y = (size_t)(s->n_cols - 1) * ldy + (size_t)n_rows;
+    bool more = check_range(ck, 0, 1);
+    check_buffer panels[2], x, y, expected;
+    for (int p = 0; p < 2; p++) {
+        check_buffer_init(&panels[p], suan__panel_bytes(SUAN__F32, s->k), s->high, skew);
+        check_panel(ck, SUAN__F32, panels[p].data, s->k, SUAN__PANEL, s->weights);
+        check_buffer_seal(&panels[p]);
+    }
+    const float *w[2] = {(const float *)(void *)panels[0].data, n_rows > SUAN__PANEL ? (const float *)(void *)panels[1].data : NULL};
+    check_buffer_init(&x, (size_t)(s->n_cols - 1) * ldx + s->k * 4, s->high, skew);
+    make_columns(ck, s, 0, x.data, ldx);
+    check_buffer_seal(&x);
+    check_buffer_init(&y, n_y * 4, s->high, skew);
+    check_buffer_init(&expected, n_y * 4, s->high, skew);
+    check_floats(ck, (float *)(void *)y.data, n_y, s->activations);
+    memcpy(expected.data, y.data, n_y * 4);
+    check_begin(ck, "matmul_acc k=%zu rows=%d cols=%d weights=%d activations=%d skew=%zu more=%d", s->k, n_rows, s->n_cols, s->weights,
+                s->activations, skew, more);
+    ck->c->matmul_acc((float *)(void *)expected.data, ldy, w, s->k, (float *)(void *)x.data, ldx, s->n_cols, n_rows, more);
+    ck->k->matmul_acc((float *)(void *)y.data, ldy, w, s->k, (float *)(void *)x.data, ldx, s->n_cols, n_rows, more);
+    check_equal_floats(ck, (const float *)(void *)expected.data, (const float *)(void *)y.data, n_y);
+    check_guards(ck, &y, "y");
+    for (int p = 0; p < 2; p++) check_buffer_fini(&panels[p]);
     check_buffer_fini(&x);
     check_buffer_fini(&y);
     check_buffer_fini(&expected);
@@ -99,6 +119,7 @@ static void check_edges(check *ck, suan__dtype type) {
         s.weights = n_cols % CHECK_WEIGHTS_KINDS;
         s.activations = check_range(ck, 0, CHECK_KINDS - 1);
         run_matmul(ck, &s);
+        if (s.type == SUAN__F32) run_acc(ck, &s);
     }
 }
 
@@ -117,6 +138,7 @@ static void check_type(check *ck, suan__dtype type) {
                 s.activations = check_range(ck, 0, CHECK_KINDS - 1);
                 s.high = turn % 3 != 0;
                 run_matmul(ck, &s);
+                if (s.type == SUAN__F32) run_acc(ck, &s);
             }
         }
     }
