@@ -147,6 +147,7 @@ typedef struct suan_batch_stats {
     double busy_seconds, bytes_read, operations, joules; /* joules below 0: unknown */
     double tokens_per_second;                            /* drawn, over the last seconds */
     double step_seconds;                                 /* of the step that is running; 0: none: a watchdog looks at it */
+    bool is_broken; /* the model cannot be used any more (its file was cut or changed): every request fails */
     uint64_t weight_bytes, cache_bytes;
     const char *profile; /* numeric profile, as suan_session_profile */
 } suan_batch_stats;

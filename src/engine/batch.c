@@ -327,6 +327,7 @@ void suan_batch_get_stats(suan_batch *batch, suan_batch_stats *stats) {
     double now = suan__seconds();
     pthread_mutex_lock(&batch->lock);
     *stats = batch->stats;
+    stats->is_broken = batch->broken.status != SUAN_OK;
     stats->n_queued = batch->n_queued;
     stats->queued_tokens = batch->queued_tokens;
     stats->step_seconds = batch->step_begin > 0 ? now - batch->step_begin : 0;

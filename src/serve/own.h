@@ -6,7 +6,7 @@
 
 extern const suan__dialect suan__own_dialect;
 extern const suan__routes suan__test_routes; /* of tests only */
-/* Why the engine is not well; NULL: it is, as far as its steps tell: none lasts longer than `limit` seconds, nor is that long none made while there is work. To be asked often. */
+/* Why the engine is not well; NULL: it is, as far as its steps tell: the model can be used, none lasts longer than `limit` seconds, nor is that long none made while there is work. To be asked often. */
 const char *suan__engine_trouble(suan__engine_seen *seen, const suan_batch_stats *stats, double limit, double now);
 /* Keeps s->trouble. The watcher's: it looks whether anybody asks for /health or not, so that a long rest between two such requests does not pass for a long wait. */
 void suan__engine_watch(suan__server *s, double now);

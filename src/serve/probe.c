@@ -11,6 +11,7 @@ const char *suan__engine_trouble(suan__engine_seen *seen, const suan_batch_stats
     bool has_work = stats->n_active + stats->n_queued > stats->n_paused;
     if (!has_work || !seen->has_work || seen->steps != stats->steps)
         *seen = (suan__engine_seen){.has_work = has_work, .steps = stats->steps, .since = now};
+    if (stats->is_broken) return "the model cannot be used any more: its file was cut or changed";
     if (stats->step_seconds > limit) return "a step of the engine does not come to its end";
     return has_work && now - seen->since > limit ? "requests wait, and the engine does no step" : NULL;
 }

@@ -1,4 +1,4 @@
-"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O10, H-09, and what a service manager and an operator see."""
+"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, H-09, and what a service manager and an operator see."""
 import hashlib
 import json
 import os
@@ -354,6 +354,20 @@ def o10_watchdog():
         assert [e for e in map(lambda line: json.loads(line)["event"], p.log_lines()) if "stuck" in e] == ["stuck", "unstuck"]
 
 
+def o11_broken():
+    """O11: a model whose file is cut in use: requests fail with the reason, no path in it; /health says 503; the server ends in order"""
+    with tempfile.TemporaryDirectory() as d:
+        file = os.path.join(d, "packed.gguf")
+        subprocess.run([SUAN, "convert", os.environ["SEED"], file, "--type", "q8_0", "--packed"], check=True, capture_output=True)
+        with Program("-m", file, "--alias", "seed") as p:
+            assert p.ask("GET", "/health?probe=1")[0].status == 200
+            os.truncate(file, 100000)
+            reply = p.chat(max_tokens=3)
+            assert reply.status == 500 and b"was cut or changed" in reply.body and d.encode() not in reply.body, reply.body
+            assert wait_until(lambda: p.ask("GET", "/health")[0].status == 503)
+            assert b"was cut or changed" in p.ask("GET", "/health?probe=1")[0].body
+
+
 def o08_stop():
     """O7, O8: SIGTERM: streams end well-formed, at the latest after the timeout, exit 0; a second one ends it at once"""
     for timeout, whole in (("20", True), ("0", False)):
@@ -444,4 +458,4 @@ def killed():
             s.close()
 
 
-main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o08_stop, o09_loading, h09_errors, killed])
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, killed])

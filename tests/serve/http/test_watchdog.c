@@ -47,8 +47,15 @@ static void a_step_that_does_not_end(void **state) {
     assert_non_null(suan__engine_trouble(&seen, &t, LIMIT, 2));
 }
 
+static void a_model_that_broke(void **state) {
+    suan__engine_seen seen = {0};
+    suan_batch_stats broken = {.is_broken = true};
+    assert_non_null(suan__engine_trouble(&seen, &broken, LIMIT, 0));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(steps_that_do_not_come), cmocka_unit_test(the_first_request),
-                                       cmocka_unit_test(clients_that_read_nothing), cmocka_unit_test(a_step_that_does_not_end)};
+                                       cmocka_unit_test(clients_that_read_nothing), cmocka_unit_test(a_step_that_does_not_end),
+                                       cmocka_unit_test(a_model_that_broke)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
