@@ -22,6 +22,7 @@
 #include "kernels/peaks.h"
 
 #define K 4096
+#define LDY (2 * SUAN__PANEL) /* rows of results: of two panels */
 #define MAX_COLUMNS 512
 #define CACHED_BYTES (768u << 10) /* of weights, for each thread: they stay in the second-level cache */
 
@@ -114,11 +115,14 @@ static void product_pass(void *ctx, int i_thread, int n_threads) {
     size_t block = (size_t)suan__activation_block(p->type), panel_bytes = suan__panel_bytes(p->type, K);
     size_t ldx = block ? suan__q8_row_bytes(K, block) : K * sizeof(float), i = (size_t)i_thread, n = (size_t)n_threads;
     const void *x = block ? (void *)b->q8 : (void *)b->x;
-    float *y = b->y + i * MAX_COLUMNS * SUAN__PANEL;
+    float *y = b->y + i * MAX_COLUMNS * LDY;
+    suan__matmul_fn *one = b->k->matmul[p->type], *two = p->n_cols >= b->k->wide_from[p->type] ? b->k->matmul_wide[p->type] : NULL;
     size_t first = p->repeat ? p->n_panels * i : p->n_panels * i / n, end = p->repeat ? first + p->n_panels : p->n_panels * (i + 1) / n;
     for (size_t r = 0; r < (p->repeat ? p->repeat : 1); r++) {
-        for (size_t j = first; j < end; j++)
-            b->k->matmul[p->type](y, SUAN__PANEL, b->memory + j * panel_bytes, K, x, ldx, p->n_cols, SUAN__PANEL);
+        for (size_t j = first, at_once; j < end; j += at_once) {
+            at_once = two && j + 1 < end ? 2 : 1;
+            (at_once == 2 ? two : one)(y, LDY, b->memory + j * panel_bytes, K, x, ldx, p->n_cols, (int)at_once * SUAN__PANEL);
+        }
     }
     p->nanoseconds += (uint64_t)((thread_time() - t) * 1e9);
 }
@@ -267,7 +271,7 @@ static bool allocate(bench *b) {
     size_t n_threads = (size_t)suan__pool_n_threads(b->pool);
     b->memory = suan__pages_alloc(b->bytes);
     b->x = suan__malloc_aligned(MAX_COLUMNS * K * sizeof(float));
-    b->y = suan__malloc_aligned((n_threads * MAX_COLUMNS * SUAN__PANEL + 64 * K) * sizeof(float));
+    b->y = suan__malloc_aligned((n_threads * MAX_COLUMNS * LDY + 64 * K) * sizeof(float));
     b->q8 = suan__malloc_aligned(MAX_COLUMNS * suan__q8_row_bytes(K, 32));
     b->panel = suan__malloc_aligned(suan__panel_bytes(SUAN__F32, K));
     return b->memory && b->x && b->y && b->q8 && b->panel;

@@ -1,4 +1,5 @@
-/* matmul_many.h: one panel of block-quantised weights times many columns, for levels that define MANY_COLS.
+/* matmul_many.h: one panel of block-quantised weights times many columns, for levels that define MANY_COLS; or two panels at once, for levels
+ * that define WIDE_COLS too.
  *
  * The panel is worked on in chunks of MANY_CHUNK values of k. A chunk's weights are unpacked once, into bytes that the dot products take as
  * they are, with their scales: a stretch that stays in the first-level cache while all columns meet it, MANY_COLS at a time. Sums go
@@ -7,6 +8,8 @@
  *
  * Dot products are told apart by the weights' bits: DOT_GROUP(bits, n) units of the n with the same scale are added up by dot_step before
  * dot_finish takes them, times their factor, into the sum of the block.
+ *
+ * P is the number of panels; blocks of two panels stand in turn. One panel meets more columns at once than two do: sums are kept in registers.
  */
 #ifndef SUAN_KERNELS_SIMD_MATMUL_MANY_H
 #define SUAN_KERNELS_SIMD_MATMUL_MANY_H
@@ -15,7 +18,12 @@
 
 #ifdef MANY_COLS
 
-#define GROUPS (SUAN__PANEL / VL)
+#define GROUPS (SUAN__PANEL / VL) /* vectors of a panel's rows */
+#ifdef WIDE_COLS
+#define MOST_GROUPS (2 * GROUPS)
+#else
+#define MOST_GROUPS GROUPS
+#endif
 #define MANY_CHUNK 512
 #define MANY_32 (MANY_CHUNK / 32)
 #define MANY_256 (MANY_CHUNK / 256)
@@ -39,17 +47,28 @@ typedef struct many_x {
     const uint8_t *q, *d, *sum;
     size_t ldx;
     const uint8_t *next;
-    size_t next_bytes; /* of a block */
+    size_t next_bytes, panel_bytes; /* of a block; from panel to panel */
+    size_t ask_from, ask_to;        /* which bytes of a block these columns ask for */
 } many_x;
 
-VEC void many_ask_ahead(const many_x *x, size_t block) {
-    for (size_t at = 0; at < x->next_bytes; at += 64) QUANT_PREFETCH(x->next + block * x->next_bytes + at);
+VEC void many_ask_ahead(const many_x *x, size_t block, int P) {
+    const uint8_t *next = x->next + block * x->next_bytes;
+    for (size_t at = x->ask_from; at < x->ask_to; at += 64) {
+        QUANT_PREFETCH(next + at);
+        if (P == 2) QUANT_PREFETCH(next + x->panel_bytes + at);
+    }
+}
+/* The next columns ask for the next share of n. */
+VEC void many_next_share(many_x *x, size_t n) {
+    x->ask_from = x->ask_to;
+    x->ask_to += (x->next_bytes / n + 63) / 64 * 64;
+    if (x->ask_to > x->next_bytes) x->ask_to = x->next_bytes;
 }
 
 /* Sums begin at zero in the first chunk, at y's values later. */
-VEC void many_begin(vf acc[GROUPS][MANY_COLS], const float *y, size_t ldy, int C, int n_rows, bool first) {
+VEC void many_begin(vf acc[MOST_GROUPS][MANY_COLS], const float *y, size_t ldy, int P, int C, int n_rows, bool first) {
 #pragma GCC unroll 4
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < P * GROUPS; g++) {
         int n = n_rows - g * VL;
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
@@ -58,9 +77,9 @@ VEC void many_begin(vf acc[GROUPS][MANY_COLS], const float *y, size_t ldy, int C
         }
     }
 }
-VEC void many_end(float *y, size_t ldy, vf acc[GROUPS][MANY_COLS], int C, int n_rows) {
+VEC void many_end(float *y, size_t ldy, vf acc[MOST_GROUPS][MANY_COLS], int P, int C, int n_rows) {
 #pragma GCC unroll 4
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < P * GROUPS; g++) {
         int n = n_rows - g * VL;
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
@@ -86,23 +105,31 @@ VEC void many_bases(many_at *at, const uint8_t *q, size_t ldx, int C) {
     at->ldx3 = 3 * ldx;
     __asm__("" : "+r"(at->ldx3));
 #pragma GCC unroll 4
-    for (int i = 0; i < C / 4; i++) {
+    for (int i = 0; i < (C + 3) / 4; i++) {
         at->base[i] = q + (size_t)i * 4 * ldx;
         __asm__("" : "+r"(at->base[i]));
     }
 }
 
-/* Sums t of C columns meet m units of weights at w; their activations are at byte `from` of each column's. */
-VEC void many_steps(vi t[GROUPS][MANY_COLS], const uint8_t (*w)[64], const many_at *at, int from, int m, int C, int bits) {
+/* Sums t of C columns meet m units of weights at w (of each panel); their activations are at byte `from` of each column's. */
+VEC void many_steps(vi t[MOST_GROUPS][MANY_COLS], const uint8_t *const *w, const many_at *at, int from, int m, int P, int C, int bits) {
 #pragma GCC unroll 8
     for (int u = 0; u < m; u++) {
-        vi wu[GROUPS];
+        vi wu[MOST_GROUPS];
 #pragma GCC unroll 4
-        for (int g = 0; g < GROUPS; g++) wu[g] = vi_load(w[u] + g * VL * 4);
+        for (int g = 0; g < P * GROUPS; g++) wu[g] = vi_load(w[g / GROUPS] + 64 * u + g % GROUPS * VL * 4);
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
+#ifdef WIDE_COLS
+            if (P == 2) {
+                vi a = dot_activations(at->base[c / 4], at->ldx, at->ldx3, c % 4, from + 4 * u);
 #pragma GCC unroll 4
-            for (int g = 0; g < GROUPS; g++)
+                for (int g = 0; g < P * GROUPS; g++) t[g][c] = dot_step_of(t[g][c], wu[g], a, bits);
+                continue;
+            }
+#endif
+#pragma GCC unroll 4
+            for (int g = 0; g < P * GROUPS; g++)
                 t[g][c] = dot_step(t[g][c], wu[g], at->base[c / 4], at->ldx, at->ldx3, c % 4, from + 4 * u, bits);
         }
     }
@@ -130,33 +157,33 @@ VEC void many_take_sums(many_sums *s, const many_x *x, size_t n, int C, int offs
     }
 }
 
-VEC void many_columns_32(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int C, int n_rows, bool first, int bits, int offset,
-                         bool min) {
+VEC void many_columns_32(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int P, int C, int n_rows, bool first, int bits,
+                         int offset, bool min) {
     const int m = DOT_GROUP(bits, 8);
     many_sums sums;
-    vf acc[GROUPS][MANY_COLS];
+    vf acc[MOST_GROUPS][MANY_COLS];
     many_take_sums(&sums, &x, n, C, offset, min);
-    many_begin(acc, y, ldy, C, n_rows, first);
-    for (size_t i = 0; i < n; i++, b++) {
+    many_begin(acc, y, ldy, P, C, n_rows, first);
+    for (size_t i = 0; i < n; i++, b += P) {
         __asm__("" : "+r"(x.q), "+r"(x.d));
-        many_ask_ahead(&x, i);
+        many_ask_ahead(&x, i, P);
         many_at at;
-        vi s[GROUPS][MANY_COLS];
+        vi s[MOST_GROUPS][MANY_COLS];
         many_bases(&at, x.q, x.ldx, C);
 #pragma GCC unroll 4
-        for (int g = 0; g < GROUPS; g++)
+        for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
             for (int c = 0; c < C; c++) s[g][c] = min || !offset ? vi_zero() : vi_set1(sums.start[c][i]);
 #pragma GCC unroll 12
         for (int u = 0; u < 8; u += m) {
-            vi t[GROUPS][MANY_COLS];
+            vi t[MOST_GROUPS][MANY_COLS];
 #pragma GCC unroll 4
-            for (int g = 0; g < GROUPS; g++)
+            for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
                 for (int c = 0; c < C; c++) t[g][c] = DOT_DIRECT ? s[g][c] : vi_zero();
-            many_steps(t, b->w + u, &at, 4 * u, m, C, bits);
+            many_steps(t, (const uint8_t *const[]){b->w[u], b[P - 1].w[u]}, &at, 4 * u, m, P, C, bits);
 #pragma GCC unroll 4
-            for (int g = 0; g < GROUPS; g++)
+            for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
                 for (int c = 0; c < C; c++) s[g][c] = DOT_DIRECT ? t[g][c] : dot_finish(s[g][c], t[g][c], dot_factor_one(), bits);
         }
@@ -166,26 +193,26 @@ VEC void many_columns_32(float *y, size_t ldy, const many_32 *b, size_t n, many_
             memcpy(&column_d, x.d + (size_t)c * x.ldx, 4);
             vf da = vf_set1(column_d);
 #pragma GCC unroll 4
-            for (int g = 0; g < GROUPS; g++) {
+            for (int g = 0; g < P * GROUPS; g++) {
                 vf *a = &acc[g][c];
-                *a = vf_fma(vf_from_vi(s[g][c]), vf_mul(vf_load(b->d + g * VL), da), *a);
-                if (min) *a = vf_fma(vf_mul(vf_load(b->m + g * VL), da), vf_set1(sums.f[c][i]), *a);
+                *a = vf_fma(vf_from_vi(s[g][c]), vf_mul(vf_load(b[g / GROUPS].d + g % GROUPS * VL), da), *a);
+                if (min) *a = vf_fma(vf_mul(vf_load(b[g / GROUPS].m + g % GROUPS * VL), da), vf_set1(sums.f[c][i]), *a);
             }
         }
         x.q += 32;
         x.d += 4;
     }
-    many_end(y, ldy, acc, C, n_rows);
+    many_end(y, ldy, acc, P, C, n_rows);
 }
 
 /* ---- blocks of 256 */
 
 /* acc of C columns from the sums of a block: isum, and the sums of activations with the factors in pair. */
-VEC void many_finish_256(vf acc[GROUPS][MANY_COLS], const many_256 *b, const many_x *x, vi isum[GROUPS][MANY_COLS], int C, int offset,
-                         bool min) {
-    vi extra[GROUPS][MANY_COLS];
+VEC void many_finish_256(vf acc[MOST_GROUPS][MANY_COLS], const many_256 *b, const many_x *x, vi isum[MOST_GROUPS][MANY_COLS], int P, int C,
+                         int offset, bool min) {
+    vi extra[MOST_GROUPS][MANY_COLS];
 #pragma GCC unroll 4
-    for (int g = 0; g < GROUPS; g++)
+    for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) extra[g][c] = vi_zero();
     if (min || offset) {
@@ -194,8 +221,9 @@ VEC void many_finish_256(vf acc[GROUPS][MANY_COLS], const many_256 *b, const man
 #pragma GCC unroll 12
             for (int c = 0; c < C; c++) {
 #pragma GCC unroll 4
-                for (int g = 0; g < GROUPS; g++)
-                    extra[g][c] = dot_pair(extra[g][c], vi_load(b->pair[i] + g * VL), x->sum + (size_t)c * x->ldx + 4 * i);
+                for (int g = 0; g < P * GROUPS; g++)
+                    extra[g][c] =
+                        dot_pair(extra[g][c], vi_load(b[g / GROUPS].pair[i] + g % GROUPS * VL), x->sum + (size_t)c * x->ldx + 4 * i);
             }
         }
     }
@@ -205,53 +233,55 @@ VEC void many_finish_256(vf acc[GROUPS][MANY_COLS], const many_256 *b, const man
         memcpy(&column_d, x->d + (size_t)c * x->ldx, 4);
         vf da = vf_set1(column_d);
 #pragma GCC unroll 4
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < P * GROUPS; g++) {
             vf *a = &acc[g][c];
             vi s = min || !offset ? isum[g][c] : vi_sub(isum[g][c], vi_mul(extra[g][c], vi_set1(offset)));
-            *a = vf_fma(vf_from_vi(s), vf_mul(vf_load(b->d + g * VL), da), *a);
-            if (min) *a = vf_fnma(vf_mul(vf_load(b->dmin + g * VL), da), vf_from_vi(extra[g][c]), *a);
+            *a = vf_fma(vf_from_vi(s), vf_mul(vf_load(b[g / GROUPS].d + g % GROUPS * VL), da), *a);
+            if (min) *a = vf_fnma(vf_mul(vf_load(b[g / GROUPS].dmin + g % GROUPS * VL), da), vf_from_vi(extra[g][c]), *a);
         }
     }
 }
 
 /* n_same: units of four values with the same scale, 4 or 8. */
-VEC void many_columns_256(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int C, int n_rows, bool first, int bits, int n_same,
-                          int offset, bool min) {
+VEC void many_columns_256(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int P, int C, int n_rows, bool first, int bits,
+                          int n_same, int offset, bool min) {
     const int m = DOT_GROUP(bits, n_same);
-    vf acc[GROUPS][MANY_COLS];
-    many_begin(acc, y, ldy, C, n_rows, first);
-    for (size_t i = 0; i < n; i++, b++) {
-        vi isum[GROUPS][MANY_COLS];
+    vf acc[MOST_GROUPS][MANY_COLS];
+    many_begin(acc, y, ldy, P, C, n_rows, first);
+    for (size_t i = 0; i < n; i++, b += P) {
+        vi isum[MOST_GROUPS][MANY_COLS];
 #pragma GCC unroll 4
-        for (int g = 0; g < GROUPS; g++)
+        for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
             for (int c = 0; c < C; c++) isum[g][c] = vi_zero();
+        if (P == 2) __asm__("" : "+m"(acc)); /* in memory meanwhile: isum and t want the registers */
         for (int s = 0; s < 64 / n_same; s++) {
             __asm__("" : "+r"(x.q));
             many_at at;
             many_bases(&at, x.q, x.ldx, C);
 #pragma GCC unroll 12
             for (int u = 0; u < n_same; u += m) {
-                vi t[GROUPS][MANY_COLS];
+                vi t[MOST_GROUPS][MANY_COLS];
 #pragma GCC unroll 4
-                for (int g = 0; g < GROUPS; g++)
+                for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
                     for (int c = 0; c < C; c++) t[g][c] = vi_zero();
-                many_steps(t, b->w + s * n_same + u, &at, 4 * u, m, C, bits);
+                many_steps(t, (const uint8_t *const[]){b->w[s * n_same + u], b[P - 1].w[s * n_same + u]}, &at, 4 * u, m, P, C, bits);
 #pragma GCC unroll 4
-                for (int g = 0; g < GROUPS; g++)
+                for (int g = 0; g < P * GROUPS; g++)
 #pragma GCC unroll 12
-                    for (int c = 0; c < C; c++) isum[g][c] = dot_finish(isum[g][c], t[g][c], vi_load(b->factor[s] + g * VL), bits);
+                    for (int c = 0; c < C; c++)
+                        isum[g][c] = dot_finish(isum[g][c], t[g][c], vi_load(b[g / GROUPS].factor[s] + g % GROUPS * VL), bits);
             }
             x.q += 4 * n_same;
         }
         __asm__("" : "+r"(x.d), "+r"(x.sum));
-        many_ask_ahead(&x, i);
-        many_finish_256(acc, b, &x, isum, C, offset, min);
+        many_ask_ahead(&x, i, P);
+        many_finish_256(acc, b, &x, isum, P, C, offset, min);
         x.d += 4;
         x.sum += 32;
     }
-    many_end(y, ldy, acc, C, n_rows);
+    many_end(y, ldy, acc, P, C, n_rows);
 }
 
 /* ---- making blocks ready */
@@ -348,17 +378,43 @@ typedef void many_256_fn(float *y, size_t ldy, const many_256 *b, size_t n, many
 
 /* A chunk that is ready meets all columns: `columns` is called with a constant number of them. */
 #define MANY_ALL_COLUMNS(columns, ...)                                                           \
+    const size_t shares = (size_t)(n_cols + MANY_COLS - 1) / MANY_COLS;                          \
     for (int done; n_cols > 0; n_cols -= done) {                                                 \
+        many_next_share(&x, shares);                                                             \
         done = n_cols >= MANY_COLS ? MANY_COLS : n_cols >= 8 ? 8 : 4;                            \
         if (MANY_COLS > 8 && done == MANY_COLS)                                                  \
-            columns(y, ldy, b, n, x, MANY_COLS, n_rows, first, __VA_ARGS__);                     \
+            columns(y, ldy, b, n, x, 1, MANY_COLS, n_rows, first, __VA_ARGS__);                  \
         else if (MANY_COLS >= 8 && done == 8)                                                    \
-            columns(y, ldy, b, n, x, 8, n_rows, first, __VA_ARGS__);                             \
+            columns(y, ldy, b, n, x, 1, 8, n_rows, first, __VA_ARGS__);                          \
         else                                                                                     \
-            columns(y, ldy, b, n, x, 4, n_rows, first, __VA_ARGS__);                             \
+            columns(y, ldy, b, n, x, 1, 4, n_rows, first, __VA_ARGS__);                          \
         x.q += (size_t)done * x.ldx, x.d += (size_t)done * x.ldx, x.sum += (size_t)done * x.ldx; \
         y += (size_t)done * ldy;                                                                 \
     }
+
+#ifdef WIDE_COLS
+/* Two panels; any number of columns, as even as they go: a few sums are not enough to hide how long a dot product takes. */
+#define WIDE_CASE(n_columns, columns, ...)                                  \
+    case n_columns:                                                         \
+        columns(y, ldy, b, n, x, 2, n_columns, n_rows, first, __VA_ARGS__); \
+        break;
+#define WIDE_ALL_COLUMNS(...)                                                                    \
+    const int shares = (n_cols + WIDE_COLS - 1) / WIDE_COLS;                                     \
+    for (int left = shares, done; left > 0; left--, n_cols -= done) {                            \
+        done = (n_cols + left - 1) / left;                                                       \
+        many_next_share(&x, (size_t)shares);                                                     \
+        switch (done) {                                                                          \
+            WIDE_CASE(1, __VA_ARGS__)                                                            \
+            WIDE_CASE(2, __VA_ARGS__)                                                            \
+            WIDE_CASE(3, __VA_ARGS__)                                                            \
+            WIDE_CASE(4, __VA_ARGS__)                                                            \
+            WIDE_CASE(5, __VA_ARGS__)                                                            \
+            WIDE_CASE(6, __VA_ARGS__)                                                            \
+        }                                                                                        \
+        x.q += (size_t)done * x.ldx, x.d += (size_t)done * x.ldx, x.sum += (size_t)done * x.ldx; \
+        y += (size_t)done * ldy;                                                                 \
+    }
+#endif
 
 /* A function of its own, and one only: gcc would make copies for constant arguments. */
 #ifdef __clang__
@@ -372,6 +428,11 @@ typedef void many_256_fn(float *y, size_t ldy, const many_256 *b, size_t n, many
                                         int offset) {                                                                                   \
         MANY_ALL_COLUMNS(many_columns_32, bits, min ? 0 : offset, min)                                                                  \
     }
+#define WIDE_32_FN(stem, bits, min)                                                                                                     \
+    static ONE_COPY void wide_32_##stem(float *y, size_t ldy, const many_32 *b, size_t n, many_x x, int n_cols, int n_rows, bool first, \
+                                        int offset) {                                                                                   \
+        WIDE_ALL_COLUMNS(many_columns_32, bits, min ? 0 : offset, min)                                                                  \
+    }
 /* Where dot_step does not care for the bits there is one function for all. */
 MANY_32_FN(4, 4, false)
 MANY_32_FN(4_min, 4, true)
@@ -384,29 +445,41 @@ MANY_32_FN(5, 5, false)
 MANY_32_FN(8, 8, false)
 MANY_32_FN(5_min, 5, true)
 #endif
+#ifdef WIDE_COLS
+WIDE_32_FN(4, 4, false)
+WIDE_32_FN(4_min, 4, true)
+#endif
 
-VEC void many_matmul_32(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows,
+/* The panels' blocks of a chunk are made ready, and meet the columns. */
+VEC void many_matmul_32(float *y, size_t ldy, const uint8_t *w, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows, int P,
                         size_t block_bytes, load_32_fn *load, many_32_fn *columns, int offset) {
-    many_32 ready[MANY_32] __attribute__((aligned(64)));
-    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx, p, block_bytes};
+    many_32 ready[MOST_GROUPS / GROUPS * MANY_32] __attribute__((aligned(64)));
+    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 32), ldx, w, block_bytes, k / 32 * block_bytes, 0, 0};
     for (size_t i = 0, n; i < k / 32; i += n) {
         n = k / 32 - i < MANY_32 ? k / 32 - i : MANY_32;
-        for (size_t j = 0; j < n; j++, p += block_bytes) many_ready_32(&ready[j], p, load);
-        columns(y, ldy, ready, n, (many_x){x.q + 32 * i, x.d + 4 * i, x.sum + 2 * i, ldx, p, block_bytes}, n_cols, n_rows, i == 0, offset);
+        for (int p = 0; p < P; p++)
+            for (size_t j = 0; j < n; j++)
+                many_ready_32(&ready[j * (size_t)P + (size_t)p], x.next + (size_t)p * x.panel_bytes + j * block_bytes, load);
+        x.next += n * block_bytes;
+        columns(y, ldy, ready, n, x, n_cols, n_rows, i == 0, offset);
+        x.q += 32 * n, x.d += 4 * n, x.sum += 2 * n;
     }
 }
 
-VEC void many_matmul_256(float *y, size_t ldy, const uint8_t *p, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows,
+VEC void many_matmul_256(float *y, size_t ldy, const uint8_t *w, size_t k, const uint8_t *q8, size_t ldx, int n_cols, int n_rows, int P,
                          size_t block_bytes, ready_256_fn *make_ready, many_256_fn *columns) {
-    many_256 ready[MANY_256] __attribute__((aligned(64)));
-    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 256), ldx, p, block_bytes};
+    many_256 ready[MOST_GROUPS / GROUPS * MANY_256] __attribute__((aligned(64)));
+    many_x x = {q8, q8 + suan__q8_d_offset(k), q8 + suan__q8_sum_offset(k, 256), ldx, w, block_bytes, k / 256 * block_bytes, 0, 0};
     for (size_t i = 0, n; i < k / 256; i += n) {
         n = k / 256 - i < MANY_256 ? k / 256 - i : MANY_256;
-        for (size_t j = 0; j < n; j++, p += block_bytes) {
+        for (size_t j = 0; j < n * (size_t)P; j++) {
+            const uint8_t *block = x.next + j % (size_t)P * x.panel_bytes + j / (size_t)P * block_bytes;
 #pragma GCC unroll 1
-            for (int h = 0; h < SUAN__PANEL; h += VL) make_ready(&ready[j], p, h);
+            for (int h = 0; h < SUAN__PANEL; h += VL) make_ready(&ready[j], block, h);
         }
-        columns(y, ldy, ready, n, (many_x){x.q + 256 * i, x.d + 4 * i, x.sum + 32 * i, ldx, p, block_bytes}, n_cols, n_rows, i == 0);
+        x.next += n * block_bytes;
+        columns(y, ldy, ready, n, x, n_cols, n_rows, i == 0);
+        x.q += 256 * n, x.d += 4 * n, x.sum += 32 * n;
     }
 }
 

@@ -331,11 +331,11 @@ SIMD_QUANT_256_MAP(PAIR)
         q8 += (size_t)n_many * ldx;  \
         n_cols -= n_many;            \
     }
-#define MANY_MATMUL_32(stem, bytes, bits, offset, min)                                                                                 \
-    MANY(many_matmul_32(y, ldy, panel, k, q8, ldx, n_many, n_rows, (size_t)(bytes)*SUAN__PANEL, load_##stem, many_32_fn_of(bits, min), \
+#define MANY_MATMUL_32(stem, bytes, bits, offset, min)                                                                                    \
+    MANY(many_matmul_32(y, ldy, panel, k, q8, ldx, n_many, n_rows, 1, (size_t)(bytes)*SUAN__PANEL, load_##stem, many_32_fn_of(bits, min), \
                         offset))
 #define MANY_MATMUL_256(stem, bytes) \
-    MANY(many_matmul_256(y, ldy, panel, k, q8, ldx, n_many, n_rows, (size_t)(bytes)*SUAN__PANEL, ready_##stem, many_256_##stem))
+    MANY(many_matmul_256(y, ldy, panel, k, q8, ldx, n_many, n_rows, 1, (size_t)(bytes)*SUAN__PANEL, ready_##stem, many_256_##stem))
 
 VEC many_32_fn *many_32_fn_of(int bits, bool min) {
     if (min) return bits == 4 ? many_32_4_min : many_32_5_min;
@@ -370,6 +370,26 @@ SIMD_QUANT_256_MAP(SIMD_MATMUL_256)
 #undef SIMD_MATMUL_32
 #undef SIMD_MATMUL_256
 
+#ifdef WIDE_COLS
+#define WIDE_32(name, stem, bytes, bits, offset, min)                                                                                     \
+    static void ISA(wide_##stem)(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
+        many_matmul_32(y, ldy, panels, k, x, ldx, n_cols, n_rows, 2, (size_t)(bytes)*SUAN__PANEL, load_##stem,                            \
+                       min ? wide_32_4_min : wide_32_4, offset);                                                                          \
+    }
+#define WIDE_256(name, stem, bytes, bits, n_same, offset, min)                                                                            \
+    static __attribute__((noinline)) void wide_256_##stem(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int n_cols,        \
+                                                          int n_rows, bool first) {                                                       \
+        WIDE_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min)                                                                     \
+    }                                                                                                                                     \
+    static void ISA(wide_##stem)(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
+        many_matmul_256(y, ldy, panels, k, x, ldx, n_cols, n_rows, 2, (size_t)(bytes)*SUAN__PANEL, ready_##stem, wide_256_##stem);        \
+    }
+SIMD_QUANT_32_MAP(WIDE_32)
+SIMD_QUANT_256_MAP(WIDE_256)
+#undef WIDE_32
+#undef WIDE_256
+#endif
+
 /* The level's entries of the table. */
 static void fill_quant(suan__kernels *t) {
 #define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul[SUAN__##name] = ISA(matmul_##stem);
@@ -383,6 +403,13 @@ static void fill_quant(suan__kernels *t) {
 #define PAIR(name, stem, bytes, bits, n_same, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
     SIMD_QUANT_256_MAP(PAIR)
 #undef PAIR
+#endif
+#ifdef WIDE_COLS
+#define SIMD_QUANT_ENTRY(name, stem, block, bytes)   \
+    t->matmul_wide[SUAN__##name] = ISA(wide_##stem); \
+    t->wide_from[SUAN__##name] = WIDE_FROM(block);
+    SIMD_QUANT_MAP
+#undef SIMD_QUANT_ENTRY
 #endif
 }
 

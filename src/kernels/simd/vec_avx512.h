@@ -242,8 +242,10 @@ VEC vi dot_u(vi isum, const vi *w, const int8_t *a, int n, int bits) {
 }
 /* The same in steps, for many columns (matmul_many.h): dot_step adds a unit's products to t; after DOT_GROUP(bits, n) of the n units of a
  * scale, dot_finish gives isum + t * factor. DOT_DIRECT: t may begin at any sum and needs no finish where there is no scale. */
-#define MANY_COLS 12 /* at once: a dot product takes five cycles, and two can start in each */
-#define MANY_FROM 12 /* columns */
+#define MANY_COLS 12                               /* at once: a dot product takes five cycles, and two can start in each */
+#define MANY_FROM 12                               /* columns */
+#define WIDE_COLS 6                                /* at once of two panels, whose weights share the loads of activations */
+#define WIDE_FROM(block) ((block) == 32 ? 12 : 10) /* columns: with fewer, weights that come from memory come faster without */
 #define DOT_DIRECT 1
 #define DOT_GROUP(bits, n) ((bits) <= 4 ? 4 : (n))
 
@@ -264,6 +266,26 @@ VEC vi dot_step(vi t, vi w, const uint8_t *base, size_t ldx, size_t ldx3, int co
 #else
     return _mm512_dpbusd_epi32(t, w, vi_activations((const int8_t *)base + (size_t)column * ldx + from));
 #endif
+}
+/* The same in two steps, for weights of several panels: four activations in every lane, which take no more than a load, and their product. */
+VEC vi dot_activations(const uint8_t *base, size_t ldx, size_t ldx3, int column, int from) {
+#if defined(__OPTIMIZE__) && !defined(__clang__)
+    vi a;
+    if (column == 0)
+        __asm__("vpbroadcastd %c2(%1), %0" : "=v"(a) : "r"(base), "i"(from));
+    else if (column == 1)
+        __asm__("vpbroadcastd %c3(%1,%2), %0" : "=v"(a) : "r"(base), "r"(ldx), "i"(from));
+    else if (column == 2)
+        __asm__("vpbroadcastd %c3(%1,%2,2), %0" : "=v"(a) : "r"(base), "r"(ldx), "i"(from));
+    else
+        __asm__("vpbroadcastd %c3(%1,%2), %0" : "=v"(a) : "r"(base), "r"(ldx3), "i"(from));
+    return a;
+#else
+    return vi_activations((const int8_t *)base + (size_t)column * ldx + from);
+#endif
+}
+VEC vi dot_step_of(vi t, vi w, vi a, int bits) {
+    return _mm512_dpbusd_epi32(t, w, a);
 }
 VEC vi dot_factor(vi scale, int bits) {
     return bits <= 4 ? _mm512_and_si512(scale, _mm512_set1_epi32(0xffff)) : scale;

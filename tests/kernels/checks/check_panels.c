@@ -108,6 +108,39 @@ static void run_panels(check *ck, const shape *s) {
     compare(ck, &t);
 }
 
+static void run_wide(check *ck, const shape *s) {
+    setting t;
+    set_up(ck, s, &t);
+    describe(ck, s, "two panels");
+    expect(ck, s, &t);
+    ck->k->matmul_wide[s->type]((float *)(void *)t.y.data, t.ldy, t.panels.data, s->k, t.x.data, t.ldx, s->n_cols, s->n_rows);
+    compare(ck, &t);
+}
+
+/* Every number of columns to beyond six times what is worked on at once, and of rows; k of one block, of a chunk, and of more than two. */
+static void check_wide(check *ck, suan__dtype type) {
+    static const int k[] = {256, 512, 768, 1280};
+    size_t block = suan__dtype_get(type)->block;
+    for (int n = 1; n <= 40; n++) {
+        shape s = {.type = type, .k = n % 5 ? (size_t)k[n % 5 - 1] : block, .n_cols = n, .n_rows = 17 + (n + n / 16) % 16, .high = n % 2};
+        if (block == 32 && n % 3 == 0) s.k += 32;
+        s.weights = n % CHECK_WEIGHTS_KINDS;
+        s.activations = check_range(ck, 0, CHECK_KINDS - 1);
+        run_wide(ck, &s);
+    }
+}
+
+/* One panel, two, odd numbers of them, the last one whole or not, with numbers of columns of every remainder. */
+static void check_numbers_of_panels(check *ck, suan__dtype type) {
+    static const int rows[] = {16, 32, 48, 80, 5, 31, 33, 49, 95};
+    size_t block = suan__dtype_get(type)->block;
+    for (int i = 0; i < 27; i++) {
+        shape s = {.type = type, .k = block * (size_t)(1 + i % 3), .n_cols = 6 + i / 2, .n_rows = rows[i % 9], .high = i % 2};
+        s.weights = i % CHECK_WEIGHTS_KINDS;
+        run_panels(ck, &s);
+    }
+}
+
 static void check_tiles(check *ck, suan__dtype type) {
     static const int block_k[] = {1, 2, 3, 4, 5, 7};
     size_t block = suan__dtype_get(type)->block;
@@ -144,7 +177,11 @@ static void check_cut(check *ck, suan__dtype type) {
 
 static void run(check *ck) {
     for (size_t i = 0; i < N_TYPES; i++) check_tiles(ck, types[i]);
-    for (size_t i = 0; i < N_TYPES; i++) check_cut(ck, types[i]);
+    for (size_t i = 0; i < N_TYPES; i++) {
+        if (ck->k->matmul_wide[types[i]]) check_wide(ck, types[i]);
+        check_numbers_of_panels(ck, types[i]);
+        check_cut(ck, types[i]);
+    }
 }
 
 __attribute__((unused)) static int run_emulated(const char *name, void (*fill)(suan__kernels *t)) {
