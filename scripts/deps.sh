@@ -28,6 +28,7 @@ for what in "$@"; do
         need libssl-dev library libcrypto
         need libhwloc-dev library hwloc
         need libmicrohttpd-dev library libmicrohttpd
+        need libgnutls28-dev library gnutls
         need libsqlite3-dev library sqlite3
         ;;
     test)
