@@ -32,8 +32,10 @@ static bool get_number(sqlite3 *db, const char *sql, int64_t *n) {
 
 suan_status suan__ledger_check(sqlite3 *db, const char *path, bool make, suan_error *err) {
     int64_t application = 0, version = 0, tables = 0;
-    bool is_read = get_number(db, "PRAGMA application_id", &application) && get_number(db, "PRAGMA user_version", &version) &&
-                   get_number(db, "SELECT count(*) FROM sqlite_master", &tables);
+    /* One transaction: another server may be making the ledger at this moment. */
+    bool is_read = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK && get_number(db, "PRAGMA application_id", &application) &&
+                   get_number(db, "PRAGMA user_version", &version) && get_number(db, "SELECT count(*) FROM sqlite_master", &tables) &&
+                   sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
     SUAN_CHECK(is_read, sqlite3_errcode(db) == SQLITE_NOTADB || sqlite3_errcode(db) == SQLITE_CORRUPT ? SUAN_EFORMAT : SUAN_EIO,
                "%s: cannot read the ledger: %s", path, sqlite3_errmsg(db));
     if (application == 0 && version == 0 && tables == 0) {
