@@ -37,9 +37,10 @@ static inline const json_t *schema_target(const json_t *root, const char *ref) {
     char part[128];
     for (ref++; root && *ref == '/';) {
         size_t n = strcspn(++ref, "/");
+        if (n >= sizeof part) return NULL;
         memcpy(part, ref, n);
         part[n] = 0;
-        root = json_is_array(root) ? json_array_get(root, (size_t)atoi(part)) : json_object_get(root, part);
+        root = json_is_array(root) ? json_array_get(root, strtoul(part, NULL, 10)) : json_object_get(root, part);
         ref += n;
     }
     return root;

@@ -35,7 +35,10 @@ static int new_node(int depth) {
     *x = (node){.kind = (kind)random_below(depth > 3 || n_nodes > MAX_NODES - 20 ? 2 : 6)};
     switch (x->kind) {
     case LITERAL:
-        for (uint32_t k = random_below(3); k > 0; k--) strcat(x->text, letters[random_below(5)]);
+        for (uint32_t k = random_below(3); k > 0; k--) {
+            size_t n = strlen(x->text);
+            snprintf(x->text + n, sizeof x->text - n, "%s", letters[random_below(5)]);
+        }
         break;
     case SET:
         x->members = 1 + random_below(31);
