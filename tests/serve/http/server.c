@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -189,9 +190,7 @@ static int print_routes(void) {
     return 0;
 }
 
-static volatile sig_atomic_t is_over;
-static void on_signal(int which) {
-    is_over = 1;
+static void on_signal(int which) { /* it is enough that the wait ends */
 }
 
 int main(int argc, char **argv) {
@@ -205,7 +204,12 @@ int main(int argc, char **argv) {
     server.config.model_name = "test";
     for (int i = 1; i < argc; i++) set(&server.config, argv[i]);
     signal(SIGPIPE, SIG_IGN);
+    sigset_t term, none;
+    sigemptyset(&none);
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL);
+    pthread_sigmask(SIG_BLOCK, &term, NULL); /* it comes only where this thread waits for it */
     pthread_rwlock_init(&server.batch_lock, NULL);
     server.metrics = suan__metrics_create();
     if (suan__access_log_open(server.config.log_file, &err) != SUAN_OK ||
@@ -217,7 +221,8 @@ int main(int argc, char **argv) {
     atomic_store(&server.ready, true);
     printf("%d\n", http->port);
     fflush(stdout);
-    while (!is_over && read(STDIN_FILENO, &byte, 1) > 0) {}
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (ppoll(&in, 1, NULL, &none) > 0 && read(STDIN_FILENO, &byte, 1) > 0) {}
     atomic_store(&server.stopping, true);
     suan__http_quiesce(http);
     for (int i = 0; i < 500 && suan__http_unanswered(http) > 0; i++) usleep(10000);

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 
-from raw import Server, complete, exchange, main, parse, read_all, request, wait_until
+from raw import Server, complete, exchange, in_time, main, parse, read_all, request, wait_until
 
 SLOW = 5 if "SANITIZED" in os.environ else 1
 
@@ -37,7 +37,7 @@ def o03_leave():
                 worst = max(worst, time.monotonic() - start)
                 assert wait_until(lambda: server.counts()["work"] == 0), path
                 s.close()
-        assert worst < 0.1 * SLOW, "noticed after %.0f ms" % (worst * 1e3)
+        in_time(worst, 0.1 * SLOW, "the worst until it was noticed")
 
 
 def o03_queue():
@@ -54,7 +54,7 @@ def o03_queue():
         for s in waiting:
             s.close()
         for s in busy:
-            assert b" 200 " in read_all(s, 5, complete)[0]
+            assert b" 200 " in read_all(s, 20, complete)[0]
             s.close()
         assert wait_until(lambda: server.counts()["gone"] == 4)
         assert wait_until(lambda: server.counts()["work"] == 0)
@@ -72,12 +72,12 @@ def blocked():
         time.sleep(0.1)
         start = time.monotonic()
         assert server.ask("GET", "/health")[0].status == 200
-        assert time.monotonic() - start < 0.3 * SLOW
+        in_time(time.monotonic() - start, 0.3 * SLOW)
         worst, last = 0, time.monotonic()
         while time.monotonic() - start < 1:
             assert s.recv(1000)
             worst, last = max(worst, time.monotonic() - last), time.monotonic()
-        assert worst < 0.2 * SLOW, worst
+        in_time(worst, 0.2 * SLOW, "the worst gap of the stream")
         for b in busy:
             b.close()
         s.close()
@@ -98,7 +98,7 @@ def o04_slow_reader():
         for _ in range(5):
             start = time.monotonic()
             assert server.ask("POST", "/test/echo/x", {})[0].status == 200
-            assert time.monotonic() - start < 0.3 * SLOW
+            in_time(time.monotonic() - start, 0.3 * SLOW)
             for s in slow:
                 s.recv(1)
             time.sleep(0.1)
@@ -162,7 +162,8 @@ def o05_slowloris():
                     sockets[name].setblocking(True)
                 except OSError:
                     ended[name] = time.monotonic() - start
-        assert len(ended) == len(cases) and max(ended.values()) < 4 * SLOW, ended
+        assert len(ended) == len(cases), ended
+        in_time(max(ended.values()), 4 * SLOW, ended)
         data, closed = read_all(idle, 4)
         assert closed and not data
 
@@ -191,7 +192,7 @@ def o05_crowd():
             assert server.ask("POST", "/test/echo/x", {"i": i})[0].status == 200
             took.append(time.monotonic() - start)
         took.sort()
-        assert took[197] < 0.1 * SLOW, took[-5:]
+        in_time(took[197], 0.1 * SLOW, took[-5:])
         for s in crowd:
             s.close()
         assert wait_until(lambda: server.counts()["connections"] <= 2 and server.counts()["work"] == 0, 10), server.counts()
@@ -235,25 +236,26 @@ def o08_stop():
     s, old = server.connect(), server.connect()
     s.sendall(request("POST", "/test/work?writes=100&ms=10", {}))
     old.sendall(request("GET", "/test/counts"))
-    read_all(old, 5, complete)
+    read_all(old, 20, complete)
     s.recv(100)
     server.child.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
+
+    def refuses():
+        try:
+            server.connect(1).close()
+        except OSError:
+            return True
+    assert wait_until(refuses), "it still accepts"
     try:
         old.sendall(request("POST", "/test/echo/x", {}))
         data, closed = read_all(old, 3)
         if data:
             reply = parse(data)[0]
-            assert reply.status == 503 and reply.header("Retry-After") and reply.header("Connection") == "close"
+            assert reply.status == 503 and reply.header("Retry-After") and reply.header("Connection") == "close", data
         assert closed
     except OSError:
         pass
-    try:
-        server.connect(1).close()
-        raise AssertionError("it still accepts")
-    except OSError:
-        pass
-    data, _ = read_all(s, 5)
+    data, _ = read_all(s, 20)
     assert data.count(b"data: ") >= 99 and data.endswith(b"0\r\n\r\n"), data[-100:]
     server.close()
 

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 
-from raw import Server, complete, exchange, main, parse, read_all, request, wait_until
+from raw import Server, complete, exchange, in_time, main, parse, read_all, request, wait_until
 
 GOOD = request("POST", "/test/echo/a%2Fb/c", {"a": 1})
 
@@ -35,12 +35,19 @@ def refuse(server, data, statuses, closes=True, seconds=3):
         return got
 
 
+def end_sending(s):
+    try:
+        s.shutdown(socket.SHUT_WR)
+    except OSError: # refused at its first bytes, and the connection is gone already
+        pass
+
+
 def plain():
     """a request and its reply, twice on a connection"""
     with Server() as server, server.connect() as s:
         for _ in range(2):
             s.sendall(GOOD)
-            reply = parse(read_all(s, 5, complete)[0])[0]
+            reply = parse(read_all(s, 20, complete)[0])[0]
             assert reply.status == 200, reply.body
             got = json.loads(reply.body)
             assert got["body"] == {"a": 1} and got["capture"] == "a/b/c", got
@@ -181,7 +188,7 @@ def h04_lines():
         ):
             with server.connect() as s:
                 s.sendall(data)
-                s.shutdown(socket.SHUT_WR)
+                end_sending(s)
                 got, _ = read_all(s, 3)
                 assert got.count(b"HTTP/1.1 ") <= 1, got  # a client that has closed its half may be taken for gone: the reply may be cut
 
@@ -221,7 +228,7 @@ def h05_headers():
                 assert closed and (not got or status_of(got) in statuses), (data[:60], got[:200])
         with server.connect() as s:
             s.sendall(head + b"".join(b"X%d: y\r\n" % i for i in range(90)) + b"\r\n")
-            assert status_of(read_all(s, 5, complete)[0]) == 200
+            assert status_of(read_all(s, 20, complete)[0]) == 200
 
 
 def m05_json():
@@ -235,7 +242,7 @@ def m05_json():
             reply = server.ask("POST", "/test/echo/x", body)[0]
             took = time.monotonic() - start
             assert reply.status == 400, (body[:50], reply.status, reply.body[:200])
-            assert took < 0.5, (body[:50], took)
+            in_time(took, 0.5, body[:50])
             error = json.loads(reply.body)["error"]
             assert error["code"] == 400 and error["message"], error
         assert server.ask("POST", "/test/echo/x", b'{"a":' + b"[" * 63 + b"]" * 63 + b"}")[0].status == 200
@@ -260,7 +267,7 @@ def n01_cut():
             for n in range(len(data)):
                 s = server.connect()
                 s.sendall(data[:n])
-                s.shutdown(socket.SHUT_WR)
+                end_sending(s)
                 cut.append(s)
             for n, s in enumerate(cut):
                 got, closed = read_all(s, 4)
@@ -280,7 +287,7 @@ def n01_split():
                     s.sendall(data[:n])
                     time.sleep(0.0005)
                     s.sendall(data[n:])
-                    got, _ = read_all(s, 5, complete)
+                    got, _ = read_all(s, 20, complete)
                     assert status_of(got) == 200, (n, got)
 
 
@@ -296,6 +303,7 @@ def h09_noise():
     """H-09, N1: 3,000 requests of noise: no crash, no address of memory, no path of this machine in any reply"""
     rng = random.Random(9)
     leak = re.compile(rb"0x[0-9a-fA-F]{6,}|/(?:home|root|work|tmp|usr|var|proc|etc)/")
+    drawn = re.compile(rb"\breq_[0-9A-Za-z]{24}\b") # a request's id is drawn at random: one in some hundred thousand looks like an address
     with Server("header=1", "body=1") as server:
         def noise():
             data = bytearray(GOOD)
@@ -318,12 +326,12 @@ def h09_noise():
             for _ in range(300):
                 s = server.connect()
                 s.sendall(noise())
-                s.shutdown(socket.SHUT_WR)
+                end_sending(s)
                 sockets.append(s)
             for s in sockets:
                 got, _ = read_all(s, 3)
                 s.close()
-                assert not leak.search(got), got
+                assert not leak.search(drawn.sub(b"", got)), got
         assert server.ask("GET", "/test/counts")[0].status == 200
 
 
