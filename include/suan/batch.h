@@ -124,7 +124,7 @@ SUAN_API void suan_request_params_init(suan_request_params *params);
 
 /* Checks everything and queues the request. SUAN_ECONTEXT: the prompt and one token are more than a
  * request's context (the message says both numbers; more max_tokens than there is room for is no error: the answer ends with LENGTH and context_full);
- * SUAN_ELIMIT: the queue is full, or the owner's share of it (try again later); others name the field. *request is NULL on failure, and no event comes. */
+ * SUAN_ELIMIT: the queue is full, SUAN_EQUOTA: the owner's share of it (try again later); others name the field. *request is NULL on failure, and no event comes. */
 SUAN_API suan_status suan_batch_submit(suan_batch *batch, const suan_request_params *params, suan_request **request, suan_error *err);
 /* Any thread. Takes effect within one step; END follows. */
 SUAN_API void suan_request_cancel(suan_request *request);
@@ -138,7 +138,7 @@ SUAN_API void suan_request_free(suan_request **request);
 /* ---- how it goes ---- */
 
 typedef struct suan_batch_stats {
-    uint32_t n_ctx, n_sequences, step_tokens;
+    uint32_t n_ctx, n_sequences, step_tokens, max_queued;
     uint32_t n_active, n_paused, n_queued;
     uint64_t queued_tokens;
     uint64_t pages, pages_used, pages_cached, page_bytes, page_positions;           /* used: by requests; cached: kept for later prefixes */

@@ -35,7 +35,8 @@ extern "C" {
     X(SUAN_ELIMIT, -9, "limit reached")           \
     X(SUAN_ENUMERIC, -10, "non-finite value")     \
     X(SUAN_ECONTEXT, -11, "context is full")      \
-    X(SUAN_EINTERNAL, -12, "internal error")
+    X(SUAN_EINTERNAL, -12, "internal error")      \
+    X(SUAN_EQUOTA, -13, "share used up")
 
 typedef enum suan_status {
 #define SUAN_STATUS_ENUM(name, value, text) name = value,

@@ -216,6 +216,7 @@ static void fill_stats(suan_batch *b) {
     b->stats = (suan_batch_stats){.n_ctx = b->n_ctx,
                                   .n_sequences = b->n_slots,
                                   .step_tokens = b->step_tokens,
+                                  .max_queued = b->options.n_queued,
                                   .pages = b->has_pages ? b->pages.n : b->n_slots,
                                   .page_bytes = page_bytes,
                                   .page_positions = b->has_pages ? PAGE : b->n_ctx,

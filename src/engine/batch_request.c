@@ -207,7 +207,7 @@ static suan_status enqueue(suan_batch *b, suan_request *r, uint64_t owner, suan_
                r->n_ids, (unsigned long long)o->queued_tokens);
     suan__owner *w = suan__batch_owner(b, owner, true);
     SUAN_CHECK(w, SUAN_ENOMEM, "out of memory for a request");
-    SUAN_CHECK(o->n_owner == 0 || w->n_requests < o->n_owner, SUAN_ELIMIT, "%u requests of this owner wait or run, at most %u may",
+    SUAN_CHECK(o->n_owner == 0 || w->n_requests < o->n_owner, SUAN_EQUOTA, "%u requests of this owner wait or run, at most %u may",
                w->n_requests, o->n_owner);
     r->owner = w;
     r->number = b->n_numbers++;

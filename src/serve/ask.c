@@ -183,11 +183,11 @@ bool suan__ask_prepare(suan__exchange *x, suan__ask *ask, suan__problem *problem
     return is_good;
 }
 
-void suan__ask_drop(suan__exchange *x, suan__ask *ask) {
+void suan__ask_drop(suan__exchange *x, suan__ask *ask, int status) {
     suan__ask_state *a = state_of(ask);
     if (!a->is_prepared) return;
     a->is_prepared = false;
-    settle(x, a->group, NULL, 0, 0);
+    settle(x, a->group, NULL, 0, status);
 }
 
 static void on_gone(void *ctx) {
@@ -222,22 +222,27 @@ static double retry_seconds(const suan__server *s) {
     return seconds < 1 ? 1 : seconds > 100 ? 100 : seconds; /* clients do not wait for more than 120 */
 }
 
-/* Half of the default queue: the rest is for requests of their own. */
+/* Half of the queue: the rest is for requests of their own. */
 bool suan__ask_may_submit(const suan__exchange *x) {
     suan_batch_stats stats;
     suan_batch_get_stats(suan__exchange_server(x)->batch, &stats);
-    return stats.n_queued < 128;
+    return 2 * (uint64_t)stats.n_queued < stats.max_queued;
 }
 
-static bool refuse(suan__ask_state *a, const suan_error *err, suan__problem *problem) {
+bool suan__ask_may_later(const suan__problem *problem) {
+    return problem->kind == SUAN__PROBLEM_BUSY || problem->kind == SUAN__PROBLEM_RATE;
+}
+
+/* For want of room the ask stays prepared. */
+static void refuse(suan__ask_state *a, const suan_error *err, suan__problem *problem) {
     suan__problem_from(problem, a->ask.messages ? "messages" : "prompt", err);
-    if (problem->kind == SUAN__PROBLEM_BUSY) {
-        if (strstr(err->message, "owner")) problem->kind = SUAN__PROBLEM_RATE; /* others may still have room */
+    a->is_prepared = true;
+    if (suan__ask_may_later(problem)) {
         problem->retry_after = retry_seconds(suan__exchange_server(a->x));
         problem->param[0] = 0;
+    } else {
+        suan__ask_drop(a->x, &a->ask, suan__problem_status(problem->kind));
     }
-    settle(a->x, a->group, NULL, 0, suan__problem_status(problem->kind));
-    return false;
 }
 
 /* With one reference to the exchange for the request and, where that was taken, one more for the caller: the first event may be the last. */
@@ -295,7 +300,10 @@ bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem)
 }
 
 bool suan__ask_start(suan__exchange *x, suan__ask *ask, suan__problem *problem) {
-    return suan__ask_prepare(x, ask, problem) && suan__ask_submit(x, ask, problem);
+    if (!suan__ask_prepare(x, ask, problem)) return false;
+    if (suan__ask_submit(x, ask, problem)) return true;
+    suan__ask_drop(x, ask, suan__problem_status(problem->kind));
+    return false;
 }
 
 bool suan__ask_count(suan__exchange *x, suan__ask *ask, size_t *n_tokens, suan__problem *problem) {

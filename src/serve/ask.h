@@ -116,8 +116,10 @@ bool suan__ask_start(suan__exchange *x, suan__ask *ask, suan__problem *problem);
  * The exchange's ledger row is written when all that were prepared have ended or were dropped. */
 bool suan__ask_prepare(suan__exchange *x, suan__ask *ask, suan__problem *problem);
 bool suan__ask_submit(suan__exchange *x, suan__ask *ask, suan__problem *problem);
-/* Prepared, and will not be submitted. */
-void suan__ask_drop(suan__exchange *x, suan__ask *ask);
+/* Submit failed for want of room (the queue's or the key's): the ask is still prepared, to be submitted later or dropped. */
+bool suan__ask_may_later(const suan__problem *problem);
+/* Prepared, and will not be submitted; status: that of the problem, 0 where it is another's. Does nothing where it is not prepared. */
+void suan__ask_drop(suan__exchange *x, suan__ask *ask, int status);
 /* Ends it soon; END follows. */
 void suan__ask_cancel(suan__ask *ask);
 /* Replies the problem: as a reply of its own, or, where a stream has begun, within it, and ends that. */

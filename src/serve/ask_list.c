@@ -16,7 +16,7 @@ void suan__ask_list_fini(suan__ask_list *list) {
 }
 
 static void drop_rest(suan__exchange *x, suan__ask_list *list) {
-    while (list->n > list->n_submitted) suan__ask_drop(x, list->asks[--list->n]);
+    while (list->n > list->n_submitted) suan__ask_drop(x, list->asks[--list->n], 0);
 }
 
 bool suan__ask_list_start(suan__exchange *x, suan__ask_list *list, suan__problem *problem) {
@@ -28,6 +28,7 @@ bool suan__ask_list_start(suan__exchange *x, suan__ask_list *list, suan__problem
     }
     list->n_submitted = 1; /* before the first event can come */
     if (suan__ask_submit(x, list->asks[0], problem)) return true;
+    suan__ask_drop(x, list->asks[0], suan__problem_status(problem->kind));
     drop_rest(x, list);
     return false;
 }
@@ -38,14 +39,20 @@ static void fail(suan__exchange *x, suan__ask_list *list, const suan__problem *p
     for (size_t i = 0; i < list->n_submitted; i++) suan__ask_cancel(list->asks[i]);
 }
 
-/* Fills the window. A queue that is full is waited for while others of the list are in work. */
+/* Fills the window. Room in the queue, or in the key's share of it, is waited for while others of the list are in work. */
 static void pump(suan__exchange *x, suan__ask_list *list) {
     while (list->n_submitted < list->n && list->n_submitted - list->n_ended < WINDOW) {
         suan__problem problem = {0};
         suan__ask *ask = list->asks[list->n_submitted];
-        if (!suan__ask_may_submit(x) && list->n_submitted > list->n_ended) return;
-        list->n_submitted++;
+        bool has_others = list->n_submitted > list->n_ended;
+        if (!suan__ask_may_submit(x) && has_others) return;
+        list->n_submitted++; /* before its first event can come */
         if (suan__ask_submit(x, ask, &problem)) continue;
+        if (suan__ask_may_later(&problem) && has_others) {
+            list->n_submitted--;
+            return;
+        }
+        suan__ask_drop(x, ask, suan__problem_status(problem.kind));
         list->n_ended++; /* no event of it comes */
         fail(x, list, &problem);
         return;

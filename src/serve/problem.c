@@ -55,6 +55,9 @@ bool suan__problem_from(suan__problem *p, const char *param, const suan_error *e
     case SUAN_ECONTEXT:
         kind = SUAN__PROBLEM_CONTEXT;
         break;
+    case SUAN_EQUOTA: /* others may still have room */
+        kind = SUAN__PROBLEM_RATE;
+        break;
     case SUAN_ELIMIT:
     case SUAN_ENOMEM:
     case SUAN_STOPPED:
@@ -65,6 +68,6 @@ bool suan__problem_from(suan__problem *p, const char *param, const suan_error *e
     }
     const char *message = without_path(err->message);
     suan__problem_set(p, kind, param, "%s", *message ? message : suan_status_text(err->status));
-    if (kind == SUAN__PROBLEM_BUSY) p->retry_after = 1;
+    if (kind == SUAN__PROBLEM_BUSY || kind == SUAN__PROBLEM_RATE) p->retry_after = 1;
     return false;
 }

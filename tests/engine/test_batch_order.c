@@ -267,7 +267,7 @@ static void test_limits(void **state) {
     }
     extra->params.n_ids = 20;
     extra->params.owner = 0;
-    assert_int_equal(submit(batch, extra, "2 requests of this owner wait or run, at most 2 may"), SUAN_ELIMIT);
+    assert_int_equal(submit(batch, extra, "2 requests of this owner wait or run, at most 2 may"), SUAN_EQUOTA);
     extra->params.owner = 1;
     assert_int_equal(submit(batch, extra, NULL), SUAN_OK);
     c[2] = extra;

@@ -93,7 +93,7 @@ static char *prompt_for(const char *messages, const char *tools, set_fn *set) {
     suan__ask *ask = new_ask(&x, messages, tools, set);
     char *prompt = suan__ask_prepare(x, ask, &problem) ? strdup(((suan__ask_state *)ask)->prompt) : NULL;
     if (!prompt) print_message("refused: %s\n", problem.message);
-    suan__ask_drop(x, ask);
+    suan__ask_drop(x, ask, 0);
     suan__exchange_free(x);
     return prompt;
 }
@@ -169,7 +169,7 @@ static void test_words_are_no_marks(void **state) {
     const suan__ask_state *a = (const suan__ask_state *)ask;
     for (size_t i = 1; i < a->n_ids; i++)
         assert_int_not_equal(suan_tokenizer_token_type(suan_model_tokenizer(server.model), a->ids[i]), SUAN_TOKEN_CONTROL);
-    suan__ask_drop(x, ask);
+    suan__ask_drop(x, ask, 0);
     suan__exchange_free(x);
     close_model();
 }
