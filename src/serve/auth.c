@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -231,6 +232,21 @@ static suan_status write_file(const char *file, const entries *keys, suan_error 
     return status;
 }
 
+/* From reading the file to writing it, its folder is locked: who changes it at the same moment waits. -1: the folder cannot be opened, which reading or writing the file then
+ * tells. */
+static int lock_folder(const char *file) {
+    const char *slash = strrchr(file, '/');
+    char *folder = slash ? suan__strndup(file, slash == file ? 1 : (size_t)(slash - file)) : NULL;
+    int fd = slash && !folder ? -1 : open(folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    suan__free(folder);
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) {}
+    return fd;
+}
+
+static void unlock_folder(int fd) {
+    if (fd >= 0) close(fd);
+}
+
 /* "sk-suan-" and 40 of 62 characters; a byte that would favour some of them is drawn again. */
 static suan_status make_key(char key[SUAN__KEY_BYTES], suan_error *err) {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -245,7 +261,7 @@ static suan_status make_key(char key[SUAN__KEY_BYTES], suan_error *err) {
     return SUAN_OK;
 }
 
-suan_status suan__key_add(const char *file, const char *name, char key[SUAN__KEY_BYTES], suan_error *err) {
+static suan_status add_key(const char *file, const char *name, char key[SUAN__KEY_BYTES], suan_error *err) {
     entries keys;
     SUAN_CHECK(is_name(name, strlen(name)) && strcmp(name, "env") != 0, SUAN_EINVAL,
                "\"%s\" cannot name a key: 1 to %d letters, digits or -_.@, and not \"env\"", name, SUAN__KEY_NAME_BYTES - 1);
@@ -270,7 +286,14 @@ fail:
     return status;
 }
 
-suan_status suan__key_remove(const char *file, const char *name, suan_error *err) {
+suan_status suan__key_add(const char *file, const char *name, char key[SUAN__KEY_BYTES], suan_error *err) {
+    int lock = lock_folder(file);
+    suan_status status = add_key(file, name, key, err);
+    unlock_folder(lock);
+    return status;
+}
+
+static suan_status remove_key(const char *file, const char *name, suan_error *err) {
     entries keys;
     SUAN_TRY(read_file(file, &keys, err));
     suan_status status;
@@ -284,6 +307,13 @@ suan_status suan__key_remove(const char *file, const char *name, suan_error *err
         status = write_file(file, &keys, err);
     }
     suan__free(keys.v);
+    return status;
+}
+
+suan_status suan__key_remove(const char *file, const char *name, suan_error *err) {
+    int lock = lock_folder(file);
+    suan_status status = remove_key(file, name, err);
+    unlock_folder(lock);
     return status;
 }
 

@@ -34,6 +34,43 @@ static int teardown(void **state) {
     return 0;
 }
 
+/* Eight at once, four keys each, and half of them taken away again: all that was made and stayed is there. */
+static void changes_at_once_lose_nothing(void **state) {
+    enum { N = 8, EACH = 4 };
+    char key[SUAN__KEY_BYTES], name[SUAN__KEY_NAME_BYTES], keys[N][EACH][SUAN__KEY_BYTES];
+    suan__auth *auth = NULL;
+    suan_error err = {0};
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    for (int i = 0; i < N; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child > 0) continue;
+        int failed = 0;
+        for (int k = 0; k < EACH; k++) {
+            char line[2 + SUAN__KEY_BYTES] = {(char)i, (char)k};
+            snprintf(name, sizeof name, "at-once-%d-%d", i, k);
+            failed |= suan__key_add(path, name, key, NULL) != SUAN_OK;
+            memcpy(line + 2, key, SUAN__KEY_BYTES);
+            failed |= write(ends[1], line, sizeof line) != sizeof line;
+            if (k % 2) failed |= suan__key_remove(path, name, NULL) != SUAN_OK;
+        }
+        _exit(failed);
+    }
+    for (int i = 0, status; i < N; i++) {
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+    close(ends[1]);
+    for (char line[2 + SUAN__KEY_BYTES]; read(ends[0], line, sizeof line) == sizeof line;)
+        memcpy(keys[(int)line[0]][(int)line[1]], line + 2, SUAN__KEY_BYTES);
+    close(ends[0]);
+    if (suan__auth_open(&auth, path, NULL, &err) != SUAN_OK) fail_msg("%s", err.message);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < EACH; k++) assert_int_equal(suan__auth_check(auth, keys[i][k], strlen(keys[i][k]), name), k % 2 == 0);
+    suan__auth_close(&auth);
+}
+
 static void count_names(void *ctx, const char *name) {
     ++*(int *)ctx;
 }
@@ -131,6 +168,7 @@ static void the_check_takes_as_long_whatever_it_finds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(keys_are_made_and_removed, setup, teardown),
+                                       cmocka_unit_test_setup_teardown(changes_at_once_lose_nothing, setup, teardown),
                                        cmocka_unit_test_setup_teardown(the_check_takes_as_long_whatever_it_finds, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
