@@ -47,10 +47,18 @@ static double experts_busy(suan_batch *b) {
     return (double)(read - before) / b->n_moe_layers;
 }
 
+/* Whether nobody in the step wants states. */
+static bool only_logits(const suan_batch *b) {
+    bool only = true;
+    for (uint32_t i = 0; i < b->n_segments; i++) only &= b->planned[i]->choice->request->pooling == SUAN_POOLING_NONE;
+    return only;
+}
+
 static void end_step(suan_batch *b, double seconds, uint32_t n_drawn, uint32_t n_prompt) {
     suan__cost cost[SUAN__N_OPS] = {0};
     double bytes = 0, operations = 0, joules = suan__energy_read(&b->energy), used = joules < 0 ? -1 : joules - b->joules;
-    suan__step_shape kind = {.kv = b->slots[0].kv.type, .exact = b->exact, .n_busy = b->n_moe_layers ? experts_busy(b) : -1};
+    suan__step_shape kind = {
+        .kv = b->slots[0].kv.type, .exact = b->exact, .only_logits = only_logits(b), .n_busy = b->n_moe_layers ? experts_busy(b) : -1};
     suan__step_cost_many(b->model->graph, &kind, b->segments, b->n_segments, &b->rates_of_machine, cost);
     for (int i = 0; i < SUAN__N_OPS; i++) {
         bytes += cost[i].bytes;
@@ -178,6 +186,7 @@ void suan__batch_run(suan_batch *b) {
     uint32_t n_prompt = 0;
     for (uint32_t i = 0; i < b->n_segments; i++)
         n_prompt += b->planned[i]->choice->n_drawn > 0 && b->segments[i].n_tokens == 1 ? 0 : b->segments[i].n_tokens;
+    suan__step_only_logits(b->step, only_logits(b));
     suan_status status = suan__step_run_many(b->step, b->segments, b->n_segments, b->exact, suan__batch_on_rows, b, &b->step_cancel, &why);
     double taken = suan__seconds() - begin;
     b->run_seconds += taken;

@@ -135,6 +135,7 @@ static uint32_t add_up(const bench *b, suan__cost cost[SUAN__N_OPS]) {
                                   .n_logits = is_prompt ? at + n == b->test.n_tokens : n,
                                   .kv = b->session->kv.type,
                                   .exact = b->session->exact,
+                                  .only_logits = true, /* as sessions have it */
                                   .n_busy = b->steps && n_moe ? (double)b->experts / (double)b->steps / n_moe : -1};
         suan__step_cost(b->model->graph, &shape, &rates, cost);
     }

@@ -202,6 +202,7 @@ static int on_row(void *ctx, uint32_t i_row, const float *logits) {
 static suan_status feed_chunk(suan_session *s, const int32_t *ids, uint32_t n, bool last, suan_error *err) {
     row_context ctx = {s, ids};
     s->has_logits = false;
+    suan__step_only_logits(s->step, !s->draft.ahead); /* which takes all states */
     SUAN_TRY(suan__step_run(s->step, &s->kv, ids, n, s->position, s->exact, last, s->on_logits ? on_row : NULL, &ctx, &s->cancel, err));
     memcpy(s->ids + s->position, ids, n * sizeof *ids);
     s->position += n;
@@ -213,6 +214,7 @@ static suan_status feed_chunk(suan_session *s, const int32_t *ids, uint32_t n, b
 
 suan_status suan__session_try(suan_session *s, uint32_t n, suan_error *err) {
     s->has_logits = false;
+    suan__step_only_logits(s->step, false);
     SUAN_TRY(suan__step_run(s->step, &s->kv, s->ids + s->position, n, s->position, s->exact, false, NULL, NULL, &s->cancel, err));
     return suan__step_rows(s->step, n, err);
 }

@@ -121,14 +121,24 @@ static double expected_busy(const suan__hparams *hp, uint32_t n_tokens) {
     return hp->n_expert * (1 - none);
 }
 
-static void add_experts(const counter *c, const suan__layer *l) {
+/* n: tokens. A number of busy experts that is an average counts in every layer. */
+static void add_experts(const counter *c, const suan__layer *l, uint32_t n) {
     const suan__hparams *hp = &c->model->hp;
-    double n = c->n_tokens, busy = c->shape->n_busy >= 0 ? c->shape->n_busy : expected_busy(hp, c->shape->n_tokens);
-    double each = busy > 0 ? n * hp->n_expert_used / busy : 0; /* tokens of an expert that has some */
-    ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->router, &l->gate, &l->up);
-    ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->down);
+    double busy = c->shape->n_busy >= 0 ? c->shape->n_busy : expected_busy(hp, n);
+    double each = busy > 0 ? (double)n * hp->n_expert_used / busy : 0; /* tokens of an expert that has some */
+    if (n > 0) ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->router, &l->gate, &l->up);
+    if (n > 0) ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->down);
     ADD_WEIGHTS(c, SUAN__OP_GATE_UP, busy, each, &l->gate_exps, &l->up_exps);
     ADD_WEIGHTS(c, SUAN__OP_DOWN, busy, each, &l->down_exps);
+}
+
+static void add_network(const counter *c, const suan__layer *l, uint32_t n) {
+    if (l->router.data) {
+        add_experts(c, l, n);
+    } else if (n > 0) {
+        ADD_WEIGHTS(c, SUAN__OP_GATE_UP, -1, n, &l->gate, &l->up);
+        ADD_WEIGHTS(c, SUAN__OP_DOWN, -1, n, &l->down);
+    }
 }
 
 /* DeepSeek-V4: a window of keys, which are values too, and compressed rows: all of them, or those that the indexer chooses. Compressors and mixings have weights too. */
@@ -188,12 +198,8 @@ void suan__step_cost_many(const suan__model *model, const suan__step_shape *kind
             add_attention(&c, model->hp.layer_window ? model->hp.layer_window[i] : 0);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wv_b);
         ADD_WEIGHTS(&c, SUAN__OP_OUT, -1, n, &l->wo);
-        if (l->router.data) {
-            add_experts(&c, l);
-        } else {
-            ADD_WEIGHTS(&c, SUAN__OP_GATE_UP, -1, n, &l->gate, &l->up);
-            ADD_WEIGHTS(&c, SUAN__OP_DOWN, -1, n, &l->down);
-        }
+        bool leaves_out = shape.only_logits && i + 1 == model->hp.n_layer && suan__may_leave_out(model);
+        add_network(&c, l, leaves_out ? shape.n_logits : shape.n_tokens);
     }
     if (shape.n_logits) ADD_WEIGHTS(&c, SUAN__OP_HEAD, -1, shape.n_logits, &model->head);
 }

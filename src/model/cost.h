@@ -52,7 +52,7 @@ typedef struct suan__step_shape {
     uint32_t n_tokens, pos0; /* as of suan__step_run */
     uint32_t n_logits;       /* rows of logits */
     suan__dtype kv;
-    bool exact;
+    bool exact, only_logits; /* as of suan__step_only_logits */
     double n_busy; /* experts of a layer that have tokens, on average; below 0: as many as a router would hit that knows no favourites */
 } suan__step_shape;
 

@@ -84,6 +84,9 @@ typedef struct suan__worker suan__worker;
 
 /* x += the output of the last part, then h = rms_norm(x), also rounded for the products that take it. */
 void suan__part_residual_norm(suan__worker *w, const float *norm);
+/* Behind a layer's attention. In the last one, tokens whose states nobody wants are left out and the others move up (suan__step_only_logits); false: none is left, and all
+ * operations have ended. */
+bool suan__part_leave_out(suan__worker *w, uint32_t i_layer);
 /* The end of a layer: x += the output of its last part, and h for the next layer if there is one. Every layer's function ends with it; the first finds h ready. */
 void suan__part_end_layer(suan__worker *w, const suan__layer *l);
 /* h to the part's output: grouped-query attention; absorbed multi-head latent attention. */
@@ -115,6 +118,7 @@ extern const suan__family suan__family_llama, suan__family_qwen2, suan__family_q
 /* What the families with a standard transformer layer share: tensors of grouped-query attention, of the network behind it, and the layer itself: attention, residual, norm,
  * network or mixture, residual. */
 typedef void suan__attention_fn(suan__worker *w, const suan__layer *l, uint32_t i_layer);
+bool suan__may_leave_out(const suan__model *m); /* whether its layers are of this kind */
 void suan__layer_standard(suan__worker *w, const suan__layer *l, uint32_t i_layer, suan__attention_fn *attention);
 void suan__bind_gqa(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);
 void suan__bind_ffn(suan__binder *b, const suan__hparams *hp, suan__layer *l, uint32_t i_layer);

@@ -59,8 +59,13 @@ void suan__bind_ffn(suan__binder *b, const suan__hparams *hp, suan__layer *l, ui
         bind_dense(b, l, i, hp->n_embd, hp->n_ff);
 }
 
+bool suan__may_leave_out(const suan__model *m) {
+    return !m->hp.n_stream; /* DeepSeek-V4 has layers of its own */
+}
+
 void suan__layer_standard(suan__worker *w, const suan__layer *l, uint32_t i, suan__attention_fn *attention) {
     attention(w, l, i);
+    if (!suan__part_leave_out(w, i)) return;
     suan__part_residual_norm(w, l->ffn_norm);
     if (l->router.data)
         suan__part_moe(w, l, i);

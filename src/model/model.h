@@ -209,6 +209,9 @@ typedef int suan__row_fn(void *ctx, uint32_t i_row, const float *logits);
 suan_status suan__step_run(suan__step *step, suan__kv *kv, const int32_t *ids, uint32_t n_tokens, uint32_t pos0, bool exact,
                            bool want_logits, suan__row_fn *on_row, void *ctx, const atomic_bool *cancel, suan_error *err);
 const float *suan__step_logits(const suan__step *step);
+/* Whether nothing is wanted of the runs to come but the cache and the rows of logits that they are asked for. Then the last layer's network is computed for those rows alone, where
+ * the family's layers allow it, and suan__step_rows, _normed and _state have nothing to work on. At first: no. */
+void suan__step_only_logits(suan__step *step, bool only);
 /* Behind a run that did not want them: the logits of its first n_tokens tokens (at most SUAN__LOGIT_ROWS), one row after the other in suan__step_logits. */
 #define SUAN__LOGIT_ROWS 16 /* rows of logits computed together */
 suan_status suan__step_rows(suan__step *step, uint32_t n_tokens, suan_error *err);

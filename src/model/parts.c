@@ -1,4 +1,6 @@
 /* parts.c: norms, residual sums and the dense feed-forward network. */
+#include <string.h>
+
 #include "model/step.h"
 
 /* h of token t, and its rounded forms. */
@@ -25,6 +27,28 @@ static void residual_tile(suan__worker *w, const void *ctx, uint32_t t) {
 
 void suan__part_residual_norm(suan__worker *w, const float *norm) {
     suan__end_op_then(w, SUAN__OP_NORM, w->st->n_tokens, residual_tile, norm);
+}
+
+/* The wanted tokens are the last of each segment. */
+static void leave_out_tile(suan__worker *w, const void *ctx, uint32_t tile) {
+    suan__step *st = w->st;
+    size_t d = st->model->hp.n_embd, row = d * sizeof(float), n = 0, t0 = 0;
+    for (uint32_t i = 0; i < st->n_segments; t0 += st->segments[i++].n_tokens) {
+        const suan__segment *s = &st->segments[i];
+        for (size_t t = t0 + s->n_tokens - s->n_logits; t < t0 + s->n_tokens; t++, n++) {
+            memmove(st->x + n * d, st->x + t * d, row);
+            memmove(st->out + n * d, st->out + t * d, row);
+            st->tokens[n] = st->tokens[t];
+        }
+    }
+    st->n_tokens = (uint32_t)n;
+}
+
+bool suan__part_leave_out(suan__worker *w, uint32_t i_layer) {
+    const suan__step *st = w->st;
+    if (i_layer + 1 < st->model->hp.n_layer || st->n_kept == st->n_tokens) return true;
+    suan__end_op_then(w, SUAN__OP_NORM, 1, leave_out_tile, NULL);
+    return st->n_kept > 0;
 }
 
 /* ctx: the layer. One thread looks at the flag for all, before a barrier, so that all leave behind the same layer. */

@@ -10,10 +10,11 @@
 
 /* ---- faults ---- */
 
-/* layer + 1 in the upper half, then the token, then the kind: the smallest number is the first fault. */
+/* layer + 1 in the upper half, then the position, then the kind: the smallest number is the first fault. */
 void suan__step_fault(suan__step *st, suan__fault what, uint32_t i_layer, uint32_t i_token) {
-    unsigned long long fault = ((unsigned long long)i_layer + 1) << 32 | (unsigned long long)i_token << 4 | (unsigned)what;
-    atomic_ullong *first = &st->faults[st->tokens[i_token].segment];
+    const suan__token *token = &st->tokens[i_token];
+    unsigned long long fault = ((unsigned long long)i_layer + 1) << 32 | (unsigned long long)token->pos << 4 | (unsigned)what;
+    atomic_ullong *first = &st->faults[token->segment];
     unsigned long long seen = atomic_load(first);
     while ((seen == 0 || fault < seen) && !atomic_compare_exchange_weak(first, &seen, fault)) {}
 }
@@ -22,7 +23,7 @@ static suan_status describe_fault(const suan__step *st, uint32_t i_segment, suan
     unsigned long long fault = atomic_load(&st->faults[i_segment]);
     if (!fault) return SUAN_OK;
     static const char *const what[] = {"", "a key or value", "", "the indexer", "the attention output", "the router", "the logits"};
-    uint32_t kind = fault & 15, pos = st->tokens[fault >> 4 & 0xfffffff].pos, layer = (uint32_t)(fault >> 32) - 1;
+    uint32_t kind = fault & 15, pos = fault >> 4 & 0xfffffff, layer = (uint32_t)(fault >> 32) - 1;
     if (kind == SUAN__FAULT_LOGITS) return suan__fail(err, SUAN_ENUMERIC, "the logits of position %u hold a value that is not finite", pos);
     if (kind == SUAN__FAULT_RANGE)
         return suan__fail(err, SUAN_ENUMERIC, "a key or value of layer %u at position %u does not fit into the %s cache (use an f32 cache)",
@@ -49,7 +50,7 @@ void suan__step_begin(suan__step *st, suan__segment *segments, uint32_t n_segmen
     st->exact = exact;
     st->kv_type = segments->kv->type;
     st->rounding = segments->kv->rounding;
-    st->n_tokens = st->n_strips = st->last_pos = 0;
+    st->n_tokens = st->n_strips = st->last_pos = st->n_kept = 0;
     for (uint32_t i = 0; i < n_segments; i++) {
         suan__segment *s = &segments[i];
         s->status = SUAN_OK;
@@ -60,6 +61,7 @@ void suan__step_begin(suan__step *st, suan__segment *segments, uint32_t n_segmen
             st->tokens[st->n_tokens++] = (suan__token){s->ids ? s->ids[t] : 0, s->pos0 + t, i, s->kv};
         uint32_t last = s->pos0 + s->n_tokens - 1;
         if (last > st->last_pos) st->last_pos = last;
+        st->n_kept += st->only_logits && suan__may_leave_out(st->model) ? s->n_logits : s->n_tokens;
     }
 }
 
@@ -182,7 +184,7 @@ static void run_head(void *ctx, int i_thread, int n_threads) {
 
 /* ---- one sequence ---- */
 
-/* Rows of logits of tokens [t0, t0 + n) of the one segment. */
+/* Rows of logits of tokens [t0, t0 + n) of those that are left of the one segment. */
 static suan_status head_rows(suan__step *st, uint32_t t0, uint32_t n, suan_error *err) {
     st->n_rows = n;
     for (uint32_t i = 0; i < n; i++) set_row(st, i, t0 + i, t0 + i);
@@ -191,13 +193,17 @@ static suan_status head_rows(suan__step *st, uint32_t t0, uint32_t n, suan_error
     return describe_fault(st, 0, err);
 }
 
+void suan__step_only_logits(suan__step *st, bool only) {
+    st->only_logits = only;
+}
+
 suan_status suan__step_run(suan__step *st, suan__kv *kv, const int32_t *ids, uint32_t n_tokens, uint32_t pos0, bool exact, bool want_logits,
                            suan__row_fn *on_row, void *ctx, const atomic_bool *cancel, suan_error *err) {
-    st->one = (suan__segment){.kv = kv, .ids = ids, .n_tokens = n_tokens, .pos0 = pos0};
+    st->one = (suan__segment){.kv = kv, .ids = ids, .n_tokens = n_tokens, .pos0 = pos0, .n_logits = on_row ? n_tokens : want_logits};
     SUAN_TRY(run_segments(st, &st->one, 1, exact, cancel, err));
     if (st->one.status != SUAN_OK) return describe_fault(st, 0, err);
     size_t v = st->model->hp.n_vocab;
-    if (!on_row) return want_logits ? head_rows(st, n_tokens - 1, 1, err) : SUAN_OK;
+    if (!on_row) return want_logits ? head_rows(st, st->n_kept - 1, 1, err) : SUAN_OK;
     for (uint32_t row = 0; row < n_tokens; row += st->max_rows) {
         uint32_t n = n_tokens - row < st->max_rows ? n_tokens - row : st->max_rows;
         SUAN_TRY(head_rows(st, row, n, err));
@@ -243,6 +249,12 @@ static suan_status hand_out(suan__step *st, suan__rows_fn *on_rows, void *ctx, s
     return SUAN_OK;
 }
 
+static uint32_t count_tokens(const suan__segment *segments, uint32_t n) {
+    uint32_t n_tokens = 0;
+    for (uint32_t i = 0; i < n; i++) n_tokens += segments[i].n_tokens;
+    return n_tokens;
+}
+
 static suan_status run_rows(suan__step *st, suan__rows_fn *on_rows, void *ctx, suan_error *err) {
     if (!st->n_rows) return SUAN_OK;
     run(st, run_head);
@@ -257,10 +269,12 @@ suan_status suan__step_run_many(suan__step *st, suan__segment *segments, uint32_
     SUAN_TRY(check_segments(st, segments, n_segments, err));
     SUAN_TRY(run_segments(st, segments, n_segments, exact, cancel, err));
     st->n_rows = 0;
-    for (uint32_t i = 0, t0 = 0; i < n_segments; t0 += segments[i++].n_tokens) {
+    bool are_left_out = st->n_kept < count_tokens(segments, n_segments);
+    for (uint32_t i = 0, end = 0; i < n_segments; i++) {
         const suan__segment *s = &segments[i];
+        end += are_left_out ? s->n_logits : s->n_tokens; /* behind the segment's last token of those that are left */
         for (uint32_t t = s->n_tokens - s->n_logits; t < s->n_tokens && s->status == SUAN_OK; t++) {
-            set_row(st, st->n_rows++, t0 + t, t);
+            set_row(st, st->n_rows++, end - (s->n_tokens - t), t);
             if (st->n_rows == st->max_rows) SUAN_TRY(run_rows(st, on_rows, ctx, err));
         }
     }

@@ -51,6 +51,8 @@ struct suan__step {
     suan__segment *segments, one; /* of the present step, borrowed; of a step of one sequence */
     uint32_t n_segments, n_tokens, n_strips;
     uint32_t last_pos;     /* the greatest position of the step */
+    bool only_logits;      /* see suan__step_only_logits */
+    uint32_t n_kept;       /* tokens that the network of the last layer is computed for */
     suan__token *tokens;   /* [T]: segment after segment */
     suan__strip *strips;   /* [T] */
     atomic_ullong *faults; /* [T]: of each segment, 0: none; see suan__step_fault */

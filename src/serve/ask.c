@@ -121,9 +121,16 @@ bool suan__ask_stop(suan__exchange *x, suan__ask *ask, const json_t *v, const ch
     return true;
 }
 
+static bool has_left(suan__ask_group *group) {
+    if (!group) return false;
+    pthread_mutex_lock(&group->lock);
+    bool is_gone = group->is_gone;
+    pthread_mutex_unlock(&group->lock);
+    return is_gone;
+}
+
 void suan__ask_fail(suan__exchange *x, const suan__problem *problem) {
-    const suan__ask_group *group = suan__exchange_kept(x, free_group);
-    if (group && group->is_gone) return; /* nobody listens: the log says that the client left, and nothing else */
+    if (has_left(suan__exchange_kept(x, free_group))) return; /* nobody listens: the log says that the client left, and nothing else */
     if (!suan__reply_has_begun(x)) {
         suan__reply_problem(x, problem);
         return;

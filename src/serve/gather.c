@@ -64,7 +64,8 @@ static bool take_call(suan__gathered *choice, const suan__ask_event *event) {
 
 /* The parts of a call follow each other. */
 static bool take_more(suan__gathered *choice, const suan__ask_event *event) {
-    suan__part *part = &choice->parts[choice->n_parts - 1];
+    suan__part *part = choice->n_parts ? &choice->parts[choice->n_parts - 1] : NULL; /* there was no memory for its beginning */
+    if (!part) return false;
     part->is_broken = event->is_broken;
     return event->n_arguments == 0 || suan__buf_append(&part->text, event->arguments, event->n_arguments);
 }

@@ -112,7 +112,7 @@ typedef struct suan__connection {
     suan__phase phase;
     double since; /* of the phase; HEAD: of the wait, then of the request line */
     uint64_t n_body;
-    uint32_t n_requests;
+    atomic_uint n_requests;
     bool in_head;            /* HEAD: the request line is there */
     atomic_bool peer_closed; /* no more comes from the client */
     char *uri;               /* of the request line, as it came */

@@ -278,7 +278,9 @@ void suan__serve_stop(suan__serve *s) {
     pthread_rwlock_wrlock(&server->batch_lock);
     server->batch_ends = true;
     pthread_rwlock_unlock(&server->batch_lock);
-    suan_batch_close(&server->batch); /* every answer that is left gets its end */
+    suan_batch *batch = server->batch; /* its events look for it in the server until the last one: a list would go on */
+    suan_batch_close(&batch);          /* every answer that is left gets its end */
+    server->batch = NULL;
     wait_for_answers(server->http, FLUSH_SECONDS);
 }
 

@@ -93,6 +93,12 @@ static void test_cost_moe_mla_by_hand(void **state) {
     s.n_tokens = 512;
     suan__cost many = cost_of(m, s, SUAN__OP_DOWN);
     assert_true(many.bytes <= (d * 10944 + 64 * expert) * byte && many.bytes > (d * 10944 + 63.9 * expert) * byte);
+    s.only_logits = true; /* one row: of the last layer, which has experts, one token's */
+    assert_true(cost_of(m, s, SUAN__OP_DOWN).bytes == (d * 10944 + 6 * expert) * byte);
+    assert_true(cost_of(m, s, SUAN__OP_DOWN).int8_ops == 2 * (512 * d * 10944 + 6 * expert));
+    s.n_logits = 0;
+    assert_true(cost_of(m, s, SUAN__OP_DOWN).bytes == d * 10944 * byte && cost_of(m, s, SUAN__OP_ROUTER).bytes == 0);
+    s.only_logits = false;
     s.n_busy = 10;
     assert_true(cost_of(m, s, SUAN__OP_DOWN).bytes == (d * 10944 + 10 * expert) * byte);
     assert_true(cost_of(m, s, SUAN__OP_DOWN).int8_ops == 2 * 512 * (d * 10944 + 6 * expert));
