@@ -119,19 +119,20 @@ return { id: e.id || e.className || e.tagName, key: [e.tagName, e.id, e.getAttri
 })()"""
 
 
-def walk(page, most=120):
-    """Presses Tab until the focus has come round; gives what was reached and what was wrong with it."""
+def walk(page, most=240):
+    """Presses Tab until the focus has come round twice (what is drawn anew meanwhile may send it back to the start); gives what was reached and what was wrong with it."""
     page.js("document.querySelector('.skip').focus()")
-    reached, wrong = [], []
+    reached, wrong, again = [], [], 0
     for _ in range(most):
         page.key("Tab")
         here = page.js(FOCUS)
+        if again > len(reached):
+            break
         if here is None:
-            if reached:
-                break
             continue
         if here["key"] in [r["key"] for r in reached]:
-            break
+            again += 1
+            continue
         reached.append(here)
         if not here["shown"]:
             wrong.append(f"focus is not shown at {here['key']}")
