@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sanitized.h"
 #include "../oracle/fixture.h"
 #include "base/memory.h"
 #include "formats/checkpoint.h"
@@ -247,6 +248,9 @@ static bool find_case(char *dir, size_t capacity, const char *name) {
 static int most_threads(int *first) {
     const char *text = getenv("SUAN_TEST_THREADS");
     int n = text ? (int)strtol(text, NULL, 10) : 0;
+#ifdef SANITIZED
+    if (!text) n = 2;
+#endif
     *first = n >= 1 && n <= 64 ? n : 1;
     return n >= 1 && n <= 64 ? n : 3;
 }

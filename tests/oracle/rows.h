@@ -7,16 +7,8 @@
 #include <string.h>
 
 #include "../base/cmocka_all.h"
+#include "../base/sanitized.h"
 #include "suan/session.h"
-
-/* Sanitizers cost memory and time: peaks are not compared then, and long tests take fewer ways. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 /* Two threads, or the first number of SUAN_TEST_THREADS (emulators: 1). */
 static inline int test_threads(void) {

@@ -4,10 +4,16 @@
  * The other matcher knows nothing of automata: for each rule and each place of a text it keeps the set of places where the rule may end, and
  * repeats until nothing changes.
  */
+#include "../base/sanitized.h"
 #include "grammar_test.h"
 #include "text/grammar_internal.h"
 
 enum { N_RULES = 4, MAX_NODES = 200, MAX_TEXT = 31 };
+#ifdef SANITIZED
+enum { N_ROUNDS = 1000 };
+#else
+enum { N_ROUNDS = 3000 };
+#endif
 
 typedef enum kind { LITERAL, SET, SEQ, ALT, REPEAT, RULE } kind;
 typedef struct node {
@@ -235,7 +241,7 @@ static void test_random_grammars_equal_sets_of_places(void **state) {
     words w;
     int n_good = 0, n_left = 0, n_none = 0, n_yes = 0, n_no = 0, n_walks = 0, n_cut = 0;
     words_open(&w, more_words, more_specials);
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < N_ROUNDS; round++) {
         suan__buf out = {0};
         n_nodes = 0;
         for (int r = 0; r < N_RULES; r++) body[r] = new_node(0);
