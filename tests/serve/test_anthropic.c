@@ -150,6 +150,18 @@ static void test_cut_calls(void **state) {
     }
 }
 
+/* A call whose beginning finds no memory: what follows of it has no place, and the request fails. */
+static void test_no_memory(void **state) {
+    suan__exchange *x = ask(HEAD QUESTION);
+    fake_text(x, SUAN__ASK_START, NULL);
+    suan__alloc_fail_at(1);
+    fake_call(x, "c", "f", "{\"x\": 1}");
+    suan__alloc_fail_at(0);
+    fake_end(x, SUAN__ASK_CALLS, NULL);
+    assert_problem(x, SUAN__PROBLEM_INTERNAL, "");
+    fake_free(x);
+}
+
 static const char *reason_of(suan__ask_finish finish) {
     static char reason[64];
     suan__exchange *x = ask(HEAD QUESTION);
@@ -245,11 +257,10 @@ static void test_count(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),     cmocka_unit_test(test_prefill), cmocka_unit_test(test_options),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_error),   cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_cut_calls),    cmocka_unit_test(test_reasons), cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_stream_fails), cmocka_unit_test(test_hidden),  cmocka_unit_test(test_warm),
-        cmocka_unit_test(test_count),
-    };
+        cmocka_unit_test(test_messages),  cmocka_unit_test(test_prefill),      cmocka_unit_test(test_options),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_error),        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_cut_calls), cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_stream),    cmocka_unit_test(test_stream_fails), cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_warm),      cmocka_unit_test(test_count)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

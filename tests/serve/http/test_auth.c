@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../../base/sanitized.h"
 #include "serve/auth.h"
 
 static char path[256];
@@ -148,6 +149,9 @@ static void the_check_takes_as_long_whatever_it_finds(void **state) {
     char keys[3][SUAN__KEY_BYTES], key[SUAN__KEY_BYTES];
     suan_error err = {0};
     suan__auth *auth = NULL;
+#ifdef SANITIZED /* whose own steps are counted too, and are not always as many */
+    skip();
+#endif
     for (int i = 0; i < 3; i++) assert_int_equal(suan__key_add(path, names[i], keys[i], &err), SUAN_OK);
     assert_int_equal(suan__auth_open(&auth, path, NULL, &err), SUAN_OK);
     uint64_t right = instructions(auth, keys[1]);

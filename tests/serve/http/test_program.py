@@ -404,6 +404,16 @@ def o08_stop():
             for event in body.split("\n\n"):
                 assert event in ("", "data: [DONE]") or event.startswith(":") or json.loads(event[6:]), event
             s.close()
+    with Program("--stop-timeout", "0", "--parallel", "2") as p: # a list goes on while the engine ends
+        sockets = [p.connect() for _ in range(6)]
+        for s in sockets:
+            s.sendall(request("POST", "/v1/embeddings", {"model": "seed", "input": ["a b %d" % i for i in range(1500)]}))
+        assert wait_until(lambda: p.live()["active"] > 0, 20)
+        assert p.stop() == 0, p.text()
+        for s in sockets:
+            data, _ = read_all(s, 5)
+            assert not data or parse(data)[0].status == 503, data[:300]
+            s.close()
     with Program("--stop-timeout", "60") as p:
         sockets = [p.connect() for _ in range(32)]
         for s in sockets:
