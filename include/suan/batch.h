@@ -116,6 +116,7 @@ typedef struct suan_request_params {
     suan_grammar *grammar;         /* NULL: none; a reference is taken */
     const suan_think_limit *think; /* NULL: reasoning ends where the model ends it. Of each choice */
     uint64_t owner;                /* who asks: shares its prefixes with nobody else, takes turns with others */
+    bool is_continued;             /* goes on with work that was taken before: no bound of the queue or of the owner's share refuses it */
     double max_seconds;            /* from submit; then the choices end with LENGTH (time_over). 0: none */
     suan_event_fn *on_event;
     void *ctx;

@@ -194,21 +194,23 @@ suan__owner *suan__batch_owner(suan_batch *b, uint64_t id, bool make) {
 /* ---- in and out ---- */
 
 /* Under the lock. */
-static suan_status enqueue(suan_batch *b, suan_request *r, uint64_t owner, suan_error *err) {
+static suan_status enqueue(suan_batch *b, suan_request *r, const suan_request_params *params, suan_error *err) {
     const suan_batch_options *o = &b->options;
     if (b->broken.status != SUAN_OK) {
         if (err) *err = b->broken;
         return b->broken.status;
     }
     SUAN_CHECK(!b->is_closing, SUAN_ELIMIT, "the batch is closing");
-    SUAN_CHECK(b->n_queued < o->n_queued, SUAN_ELIMIT, "the queue is full: %u requests wait, at most %u may", b->n_queued, o->n_queued);
-    SUAN_CHECK(r->n_ids <= o->queued_tokens - b->queued_tokens, SUAN_ELIMIT,
+    bool is_bound = !params->is_continued;
+    SUAN_CHECK(!is_bound || b->n_queued < o->n_queued, SUAN_ELIMIT, "the queue is full: %u requests wait, at most %u may", b->n_queued,
+               o->n_queued);
+    SUAN_CHECK(!is_bound || b->queued_tokens + r->n_ids <= o->queued_tokens, SUAN_ELIMIT,
                "the queue is full: prompts of %llu tokens wait, this one has %u, at most %llu may", (unsigned long long)b->queued_tokens,
                r->n_ids, (unsigned long long)o->queued_tokens);
-    suan__owner *w = suan__batch_owner(b, owner, true);
+    suan__owner *w = suan__batch_owner(b, params->owner, true);
     SUAN_CHECK(w, SUAN_ENOMEM, "out of memory for a request");
-    SUAN_CHECK(o->n_owner == 0 || w->n_requests < o->n_owner, SUAN_EQUOTA, "%u requests of this owner wait or run, at most %u may",
-               w->n_requests, o->n_owner);
+    SUAN_CHECK(!is_bound || o->n_owner == 0 || w->n_requests < o->n_owner, SUAN_EQUOTA,
+               "%u requests of this owner wait or run, at most %u may", w->n_requests, o->n_owner);
     r->owner = w;
     r->number = b->n_numbers++;
     w->n_requests++;
@@ -233,7 +235,7 @@ suan_status suan_batch_submit(suan_batch *batch, const suan_request_params *para
     SUAN_TRY(make_request(&r, batch, params, err));
     *request = r; /* before the first event can come */
     pthread_mutex_lock(&batch->lock);
-    suan_status status = enqueue(batch, r, params->owner, err);
+    suan_status status = enqueue(batch, r, params, err);
     if (status != SUAN_OK) batch->stats.n_refused++;
     pthread_mutex_unlock(&batch->lock);
     if (status == SUAN_OK) return SUAN_OK;

@@ -39,13 +39,14 @@ static void fail(suan__exchange *x, suan__ask_list *list, const suan__problem *p
     for (size_t i = 0; i < list->n_submitted; i++) suan__ask_cancel(list->asks[i]);
 }
 
-/* Fills the window. Room in the queue, or in the key's share of it, is waited for while others of the list are in work. */
+/* Fills the window. Room in the queue, or in the key's share of it, is waited for while others of the list are in work; the list keeps the place that it was given once. */
 static void pump(suan__exchange *x, suan__ask_list *list) {
     while (list->n_submitted < list->n && list->n_submitted - list->n_ended < WINDOW) {
         suan__problem problem = {0};
         suan__ask *ask = list->asks[list->n_submitted];
         bool has_others = list->n_submitted > list->n_ended;
         if (!suan__ask_may_submit(x) && has_others) return;
+        ask->params.is_continued = !has_others;
         list->n_submitted++; /* before its first event can come */
         if (suan__ask_submit(x, ask, &problem)) continue;
         if (suan__ask_may_later(&problem) && has_others) {

@@ -272,6 +272,19 @@ static void test_limits(void **state) {
     assert_int_equal(submit(batch, extra, NULL), SUAN_OK);
     c[2] = extra;
     finish(batch, c, 3);
+    /* What goes on with work that was taken is bound by none of them, and what comes behind it is, as before. */
+    batch = still((suan_batch_options){.n_ctx = 500, .n_sequences = 1, .n_queued = 1, .queued_tokens = 20, .n_owner = 1}, 0);
+    c[0] = make(1, 0, 1, 20);
+    c[1] = make(2, 0, 1, 20);
+    c[1]->params.is_continued = true;
+    assert_int_equal(submit(batch, c[0], NULL), SUAN_OK);
+    assert_int_equal(submit(batch, c[1], NULL), SUAN_OK);
+    extra = make(3, 0, 2, 20);
+    assert_int_equal(submit(batch, extra, "2 requests wait, at most 1 may"), SUAN_ELIMIT);
+    suan__batch_turn(batch);
+    assert_int_equal(submit(batch, extra, "1 requests wait, at most 1 may"), SUAN_ELIMIT);
+    free(extra);
+    finish(batch, c, 2);
 }
 
 static void test_wrong_fields(void **state) {

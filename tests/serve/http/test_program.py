@@ -306,6 +306,29 @@ def refusals():
 
         with Program("--parallel", "1", "--queue", "4") as p: # a list waits for room where a request of its own would be refused
             lists(p)
+        with Program("--parallel", "1", "--queue", "2") as p: # and keeps its place while others take what there is
+            seen, is_over = set(), threading.Event()
+
+            def crowd():
+                while not is_over.is_set():
+                    seen.add(p.chat(max_tokens=8).status)
+            others = [threading.Thread(target=crowd) for _ in range(4)]
+            try:
+                many = {"model": "seed", "prompt": ["a b c %d" % i for i in range(20)], "max_tokens": 3}
+                assert wait_until(lambda: p.ask("POST", "/v1/completions", dict(many, prompt="a"), timeout=60)[0].status == 200)
+                with p.connect(60) as s:
+                    s.sendall(request("POST", "/v1/completions", dict(many, stream=True)))
+                    s.recv(1) # the list was taken
+                    for t in others:
+                        t.start()
+                    text = read_all(s, 60, lambda d: d.endswith(b"0\r\n\r\n"))[0]
+                    assert text.count(b'"finish_reason":"length"') + text.count(b'"finish_reason":"stop"') == 20, text[-300:]
+                assert wait_until(lambda: seen == {200, 503}, 20), seen
+            finally:
+                is_over.set()
+                for t in others:
+                    if t.is_alive():
+                        t.join()
         with Program("--keys", file, "--per-key", "2", "--parallel", "8") as p:
             lists(p, greedy)
             lists(p, other)
