@@ -116,12 +116,18 @@ static void product_pass(void *ctx, int i_thread, int n_threads) {
     size_t ldx = block ? suan__q8_row_bytes(K, block) : K * sizeof(float), i = (size_t)i_thread, n = (size_t)n_threads;
     const void *x = block ? (void *)b->q8 : (void *)b->x;
     float *y = b->y + i * MAX_COLUMNS * LDY;
-    suan__matmul_fn *one = b->k->matmul[p->type], *two = p->n_cols >= b->k->wide_from[p->type] ? b->k->matmul_wide[p->type] : NULL;
+    suan__matmul_fn *one = b->k->matmul[p->type];
+    suan__matmul_pair_fn *two = p->n_cols <= b->k->pair_cols ? b->k->matmul_pair[p->type] : NULL;
     size_t first = p->repeat ? p->n_panels * i : p->n_panels * i / n, end = p->repeat ? first + p->n_panels : p->n_panels * (i + 1) / n;
     for (size_t r = 0; r < (p->repeat ? p->repeat : 1); r++) {
         for (size_t j = first, at_once; j < end; j += at_once) {
             at_once = two && j + 1 < end ? 2 : 1;
-            (at_once == 2 ? two : one)(y, LDY, b->memory + j * panel_bytes, K, x, ldx, p->n_cols, (int)at_once * SUAN__PANEL);
+            const uint8_t *panel = b->memory + j * panel_bytes;
+            if (at_once == 2)
+                two((float *const[2]){y, y + SUAN__PANEL}, LDY, (const void *const[2]){panel, panel + panel_bytes},
+                    (const int[2]){SUAN__PANEL, SUAN__PANEL}, K, x, ldx, p->n_cols);
+            else
+                one(y, LDY, panel, K, x, ldx, p->n_cols, SUAN__PANEL);
         }
     }
     p->nanoseconds += (uint64_t)((thread_time() - t) * 1e9);

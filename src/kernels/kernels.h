@@ -54,8 +54,7 @@ int suan__activation_block(suan__dtype type);
  * fma a step. For block types x points to q8 rows (ldx in bytes), otherwise to f32 rows (ldx in bytes too). A step for block types, per
  * block: isum = sum of q_w * q_a (with integer sub-scales inside, exact in int32), acc = fma((f32)isum, d_w * d_a, acc); types with
  * minimums then: acc = fma(-(dmin * d_a), (f32)(sum of m * asum), acc) for K-quants, acc = fma(m * d_a, (f32)asum, acc) for Q4_1 and Q5_1.
- * The product of the scales is rounded to f32 first. MXFP4: q_w are the doubled integers 0 1 2 3 4 6 8 12 with sign, d_w = 2^(e - 128).
- * matmul_wide: two panels that stand one after the other, n_rows 17..32. */
+ * The product of the scales is rounded to f32 first. MXFP4: q_w are the doubled integers 0 1 2 3 4 6 8 12 with sign, d_w = 2^(e - 128). */
 typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows);
 
 /* The same for several panels that stand one after the other, n_rows rows in all, and many columns: for units that multiply tiles, which want
@@ -64,7 +63,8 @@ typedef void suan__matmul_fn(float *y, size_t ldy, const void *panel, size_t k, 
 typedef void suan__matmul_tiles_fn(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows,
                                    void *scratch);
 
-/* The same for two panels of one length that may lie anywhere: y[i] gets n_rows[i] rows. Memory that is read at two places at once comes faster than at one. */
+/* The same for two panels of one length that may lie anywhere: y[i] gets n_rows[i] rows; n_cols is at most pair_cols. Memory that is read at two
+ * places at once comes faster than at one, and what columns share is done once for both. */
 typedef void suan__matmul_pair_fn(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x,
                                   size_t ldx, int n_cols);
 
@@ -198,9 +198,7 @@ typedef struct suan__kernels {
     suan__matmul_fn *matmul[SUAN__DTYPE_END];             /* the types of SUAN__WEIGHT_MAP; NULL for others */
     suan__expand_fn *expand[SUAN__DTYPE_END];             /* the same types */
     suan__matmul_pair_fn *matmul_pair[SUAN__DTYPE_END];   /* NULL where it gains nothing */
-    int pair_cols;                                        /* with how many columns it is faster, at most */
-    suan__matmul_fn *matmul_wide[SUAN__DTYPE_END];        /* two panels, one after the other; NULL where it gains nothing */
-    uint8_t wide_from[SUAN__DTYPE_END];                   /* the number of columns from which it is faster */
+    int pair_cols;                                        /* how many columns it takes, at most: with more it is not the faster one */
     suan__matmul_tiles_fn *matmul_tiles[SUAN__DTYPE_END]; /* NULL where the level has no unit for it */
     uint8_t tiles_from[SUAN__DTYPE_END];                  /* the number of columns from which matmul_tiles is the faster one */
 } suan__kernels;

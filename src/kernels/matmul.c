@@ -49,7 +49,7 @@ static void panels_expanded(const suan__kernels *kn, suan__dtype type, const cha
     }
 }
 
-/* A few columns: two panels together. */
+/* Two panels together. */
 static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
                               size_t ldx, int n_cols, size_t n_rows) {
     size_t panel_bytes = suan__panel_bytes(type, k), r = 0;
@@ -62,24 +62,10 @@ static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const c
     return r;
 }
 
-/* Many columns, where the level takes two panels at once. */
-static size_t wide_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
-                             size_t ldx, int n_cols, size_t n_rows) {
-    size_t panel_bytes = suan__panel_bytes(type, k), r = 0;
-    for (; r + SUAN__PANEL < n_rows; r += 2 * SUAN__PANEL, panels += 2 * panel_bytes) {
-        size_t rows = n_rows - r < 2 * SUAN__PANEL ? n_rows - r : 2 * SUAN__PANEL;
-        kn->matmul_wide[type](y + r, ldy, panels, k, x, ldx, n_cols, (int)rows);
-    }
-    return r;
-}
-
 static void panels_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
                              size_t ldx, int n_cols, size_t n_rows) {
     size_t panel_bytes = suan__panel_bytes(type, k), r = 0;
-    if (kn->matmul_wide[type] && n_cols >= kn->wide_from[type])
-        r = wide_as_stored(kn, type, panels, k, y, ldy, x, ldx, n_cols, n_rows);
-    else if (n_cols <= kn->pair_cols && kn->matmul_pair[type])
-        r = pairs_as_stored(kn, type, panels, k, y, ldy, x, ldx, n_cols, n_rows);
+    if (n_cols <= kn->pair_cols && kn->matmul_pair[type]) r = pairs_as_stored(kn, type, panels, k, y, ldy, x, ldx, n_cols, n_rows);
     for (; r < n_rows; r += SUAN__PANEL)
         kn->matmul[type](y + r, ldy, panels + r / SUAN__PANEL * panel_bytes, k, x, ldx, n_cols,
                          n_rows - r < SUAN__PANEL ? (int)(n_rows - r) : SUAN__PANEL);
@@ -115,5 +101,5 @@ void suan__matmul_panels(const suan__kernels *kn, suan__dtype type, const void *
 uint32_t suan__panels_at_once(uint64_t n_panels, uint32_t n_cols, int n_threads) {
     if (n_cols < FEW_COLUMNS) return n_panels >= 64 ? 2 : 1;
     uint64_t n = n_panels / TILES_EACH / (uint64_t)n_threads;
-    return n > MOST_PANELS ? MOST_PANELS : n > 1 ? (uint32_t)n / 2 * 2 : 1; /* even: matmul_wide takes two */
+    return n > MOST_PANELS ? MOST_PANELS : n > 1 ? (uint32_t)n / 2 * 2 : 1; /* even: matmul_pair takes two */
 }

@@ -2,7 +2,7 @@
  *
  * Few columns, as in decode: for each type a function adds one block of VL rows to C columns. It unpacks the block's weights
  * (weights_quant.h) into registers and uses them for every column. The sums inside a block are exact, so that only the last two steps (the
- * product of the scales, the fma) must follow the contract's order. Many columns: matmul_many.h.
+ * product of the scales, the fma) must follow the contract's order. Many columns, and several of two panels: matmul_many.h.
  */
 #ifndef SUAN_KERNELS_SIMD_MATMUL_QUANT_H
 #define SUAN_KERNELS_SIMD_MATMUL_QUANT_H
@@ -33,11 +33,7 @@ VEC vf add_block(vf acc, vi isum, vf dw, vf da) {
     return vf_fma(vf_from_vi(isum), vf_mul(dw, da), acc);
 }
 
-/* Asks for part i of n of the memory `ahead` bytes on. Large blocks do it piece by piece, between their sub-blocks: all at once there are
- * more lines than a core can wait for. */
-VEC void prefetch_part_at(const uint8_t *p, size_t block_bytes, size_t i, size_t n, size_t ahead) {
-    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64) QUANT_PREFETCH(p + ahead + at);
-}
+/* At the distance for a single stream. */
 VEC void prefetch_part(const uint8_t *p, size_t block_bytes, size_t i, size_t n) {
     prefetch_part_at(p, block_bytes, i, n, QUANT_AHEAD(block_bytes));
 }
@@ -251,7 +247,7 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
 }
 
 #ifdef QUANT_PAIRS
-/* Two panels in turn, block by block, C columns. */
+/* Two panels in turn, block by block. */
 VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
                       size_t ldx, int C, size_t block, size_t block_bytes, block_fn *add) {
     const uint8_t *p[2] = {panels[0], panels[1]};
@@ -267,7 +263,7 @@ VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2]
         __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
 #pragma GCC unroll 2
         for (int i = 0; i < 2; i++) {
-            if (block == 32) prefetch_part_at(p[i], block_bytes, 0, 1, QUANT_PAIRS);
+            if (block == 32) prefetch_block(p[i], block_bytes, QUANT_PAIRS);
             for (int g = 0; g < n_groups; g++) add(p[i], g * VL, &x, acc[i][g], C);
             p[i] += block_bytes;
         }
@@ -278,47 +274,6 @@ VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2]
     for (int i = 0; i < 2; i++) store_columns(y[i], ldy, acc[i], C, n_rows[i]);
 }
 
-#define PAIR_CASE(n)                                                                                                     \
-    if (done == (n) && QUANT_PAIR_COLS >= (n)) {                                                                         \
-        pair_columns((float *const[2]){y[0] + at, y[1] + at}, ldy, panels, n_rows, k, q8, ldx, n, 32, block_bytes, add); \
-        continue;                                                                                                        \
-    }
-VEC void quant_pair(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
-                    size_t ldx, int n_cols, size_t block_bytes, block_fn *add) {
-    size_t at = 0;
-    for (int done; n_cols > 0; n_cols -= done, at += (size_t)done * ldy, q8 += (size_t)done * ldx) {
-        done = n_cols < QUANT_PAIR_COLS ? n_cols : QUANT_PAIR_COLS;
-        PAIR_CASE(1)
-        PAIR_CASE(2)
-        PAIR_CASE(3)
-        PAIR_CASE(4)
-        PAIR_CASE(5)
-        PAIR_CASE(6)
-        PAIR_CASE(7)
-        PAIR_CASE(8)
-    }
-}
-#undef PAIR_CASE
-#define PAIR(name, stem, bytes, bits, offset, min)                                                                                         \
-    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
-                                 size_t ldx, int n_cols) {                                                                                 \
-        quant_pair(y, ldy, panels, n_rows, k, x, ldx, n_cols, (size_t)(bytes)*SUAN__PANEL, block_##stem);                                  \
-    }
-SIMD_QUANT_32_MAP(PAIR)
-#undef PAIR
-/* Blocks of 256: one column only, more keep a core busy with one panel. */
-#define PAIR(name, stem, bytes, bits, n_same, offset, min)                                                                                 \
-    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
-                                 size_t ldx, int n_cols) {                                                                                 \
-        const size_t block_bytes = (size_t)(bytes)*SUAN__PANEL;                                                                            \
-        if (n_cols == 1) {                                                                                                                 \
-            pair_columns(y, ldy, panels, n_rows, k, x, ldx, 1, 256, block_bytes, block_##stem);                                            \
-            return;                                                                                                                        \
-        }                                                                                                                                  \
-        for (int i = 0; i < 2; i++) quant_matmul(y[i], ldy, panels[i], k, x, ldx, n_cols, n_rows[i], 256, block_bytes, block_##stem);      \
-    }
-SIMD_QUANT_256_MAP(PAIR)
-#undef PAIR
 #endif
 
 #ifdef MANY_COLS
@@ -331,26 +286,34 @@ SIMD_QUANT_256_MAP(PAIR)
         q8 += (size_t)n_many * ldx;  \
         n_cols -= n_many;            \
     }
-#define MANY_MATMUL_32(stem, bytes, bits, offset, min)                                                                                    \
-    MANY(many_matmul_32(y, ldy, panel, k, q8, ldx, n_many, n_rows, 1, (size_t)(bytes)*SUAN__PANEL, load_##stem, many_32_fn_of(bits, min), \
-                        offset))
-#define MANY_MATMUL_256(stem, bytes) \
-    MANY(many_matmul_256(y, ldy, panel, k, q8, ldx, n_many, n_rows, 1, (size_t)(bytes)*SUAN__PANEL, ready_##stem, many_256_##stem))
+#define MANY_Y                   \
+    (many_y) {                   \
+        {y}, ldy, {n_rows}, true \
+    }
+#define MANY_PANEL              \
+    (const uint8_t *const[1]) { \
+        panel                   \
+    }
+#define MANY_MATMUL_32(stem, bytes, bits, offset, min)                                                                                 \
+    MANY(many_matmul_32(MANY_Y, MANY_PANEL, k, q8, ldx, n_many, 1, (size_t)(bytes)*SUAN__PANEL, load_##stem, many_32_fn_of(bits, min), \
+                        NULL, offset))
+#define MANY_MATMUL_256(stem, bytes, n_same)                                                                                            \
+    MANY(many_matmul_256(MANY_Y, MANY_PANEL, k, q8, ldx, n_many, 1, (size_t)(bytes)*SUAN__PANEL, n_same, scales_##stem, weights_##stem, \
+                         many_256_##stem, NULL))
 
 VEC many_32_fn *many_32_fn_of(int bits, bool min) {
     if (min) return bits == 4 ? many_32_4_min : many_32_5_min;
     return bits == 4 ? many_32_4 : bits == 5 ? many_32_5 : many_32_8;
 }
-#define MANY_256_FN(name, stem, bytes, bits, n_same, offset, min)                                                                  \
-    static __attribute__((noinline)) void many_256_##stem(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int n_cols, \
-                                                          int n_rows, bool first) {                                                \
-        MANY_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min)                                                              \
+#define MANY_256_FN(name, stem, bytes, bits, n_same, offset, min)                                                        \
+    static __attribute__((noinline)) void many_256_##stem(many_y y, const many_256 *b, size_t n, many_x x, int n_cols) { \
+        MANY_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min, NULL, NULL)                                        \
     }
 SIMD_QUANT_256_MAP(MANY_256_FN)
 #undef MANY_256_FN
 #else
 #define MANY_MATMUL_32(stem, bytes, bits, offset, min)
-#define MANY_MATMUL_256(stem, bytes)
+#define MANY_MATMUL_256(stem, bytes, n_same)
 #endif
 
 #define SIMD_MATMUL_32(name, stem, bytes, bits, offset, min)                                                                               \
@@ -362,7 +325,7 @@ SIMD_QUANT_256_MAP(MANY_256_FN)
 #define SIMD_MATMUL_256(name, stem, bytes, bits, n_same, offset, min)                                                                      \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
         const uint8_t *q8 = x;                                                                                                             \
-        MANY_MATMUL_256(stem, bytes)                                                                                                       \
+        MANY_MATMUL_256(stem, bytes, n_same)                                                                                               \
         quant_matmul(y, ldy, panel, k, q8, ldx, n_cols, n_rows, 256, (size_t)(bytes)*SUAN__PANEL, block_##stem);                           \
     }
 SIMD_QUANT_32_MAP(SIMD_MATMUL_32)
@@ -370,24 +333,61 @@ SIMD_QUANT_256_MAP(SIMD_MATMUL_256)
 #undef SIMD_MATMUL_32
 #undef SIMD_MATMUL_256
 
+#ifdef QUANT_PAIRS
 #ifdef WIDE_COLS
-#define WIDE_32(name, stem, bytes, bits, offset, min)                                                                                     \
-    static void ISA(wide_##stem)(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
-        many_matmul_32(y, ldy, panels, k, x, ldx, n_cols, n_rows, 2, (size_t)(bytes)*SUAN__PANEL, load_##stem,                            \
-                       min ? wide_32_4_min : wide_32_4, offset);                                                                          \
+/* Two panels and several columns. */
+#define WIDE_FN_32(name, stem, bytes, bits, offset, min)                                                                             \
+    static __attribute__((noinline)) void stored_32_##stem(many_y y, const many_32 *b, size_t n, many_x x, int n_cols, int unused) { \
+        x.next_bytes = (size_t)(bytes)*SUAN__PANEL; /* now a constant */                                                             \
+        WIDE_ALL_COLUMNS(many_columns_32, bits, min ? 0 : offset, min, load_##stem, weights_##stem)                                  \
     }
-#define WIDE_256(name, stem, bytes, bits, n_same, offset, min)                                                                            \
-    static __attribute__((noinline)) void wide_256_##stem(float *y, size_t ldy, const many_256 *b, size_t n, many_x x, int n_cols,        \
-                                                          int n_rows, bool first) {                                                       \
-        WIDE_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min)                                                                     \
-    }                                                                                                                                     \
-    static void ISA(wide_##stem)(float *y, size_t ldy, const void *panels, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
-        many_matmul_256(y, ldy, panels, k, x, ldx, n_cols, n_rows, 2, (size_t)(bytes)*SUAN__PANEL, ready_##stem, wide_256_##stem);        \
+#define WIDE_FN_256(name, stem, bytes, bits, n_same, offset, min)                                                          \
+    static __attribute__((noinline)) void stored_256_##stem(many_y y, const many_256 *b, size_t n, many_x x, int n_cols) { \
+        x.next_bytes = (size_t)(bytes)*SUAN__PANEL;                                                                        \
+        WIDE_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min, scales_##stem, weights_##stem)                       \
+    }                                                                                                                      \
+    static __attribute__((noinline)) void wide_256_##stem(many_y y, const many_256 *b, size_t n, many_x x, int n_cols) {   \
+        WIDE_ALL_COLUMNS(many_columns_256, bits, n_same, offset, min, NULL, NULL)                                          \
     }
-SIMD_QUANT_32_MAP(WIDE_32)
-SIMD_QUANT_256_MAP(WIDE_256)
-#undef WIDE_32
-#undef WIDE_256
+SIMD_QUANT_32_MAP(WIDE_FN_32)
+SIMD_QUANT_256_MAP(WIDE_FN_256)
+#undef WIDE_FN_32
+#undef WIDE_FN_256
+#define WIDE_Y                                          \
+    (many_y) {                                          \
+        {y[0], y[1]}, ldy, {n_rows[0], n_rows[1]}, true \
+    }
+#define WIDE_PANELS             \
+    (const uint8_t *const[2]) { \
+        panels[0], panels[1]    \
+    }
+#define WIDE_32(stem, bytes, bits, offset, min)                                                                                          \
+    many_matmul_32(WIDE_Y, WIDE_PANELS, k, x, ldx, n_cols, 2, (size_t)(bytes)*SUAN__PANEL, load_##stem, min ? wide_32_4_min : wide_32_4, \
+                   n_cols <= WIDE_STORED(32, bits) ? stored_32_##stem : NULL, offset)
+#define WIDE_256(stem, bytes, bits, n_same)                                                                                        \
+    many_matmul_256(WIDE_Y, WIDE_PANELS, k, x, ldx, n_cols, 2, (size_t)(bytes)*SUAN__PANEL, n_same, scales_##stem, weights_##stem, \
+                    wide_256_##stem, n_cols <= WIDE_STORED(256, bits) ? stored_256_##stem : NULL)
+#else
+#define WIDE_32(stem, bytes, bits, offset, min)
+#define WIDE_256(stem, bytes, bits, n_same)
+#endif
+
+#define PAIR(stem, block, bytes, wide)                                                                                                     \
+    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
+                                 size_t ldx, int n_cols) {                                                                                 \
+        if (n_cols == 1)                                                                                                                   \
+            pair_columns(y, ldy, panels, n_rows, k, x, ldx, 1, block, (size_t)(bytes)*SUAN__PANEL, block_##stem);                          \
+        else {                                                                                                                             \
+            wide;                                                                                                                          \
+        }                                                                                                                                  \
+    }
+#define PAIR_32(name, stem, bytes, bits, offset, min) PAIR(stem, 32, bytes, WIDE_32(stem, bytes, bits, offset, min))
+#define PAIR_256(name, stem, bytes, bits, n_same, offset, min) PAIR(stem, 256, bytes, WIDE_256(stem, bytes, bits, n_same))
+SIMD_QUANT_32_MAP(PAIR_32)
+SIMD_QUANT_256_MAP(PAIR_256)
+#undef PAIR_32
+#undef PAIR_256
+#undef PAIR
 #endif
 
 /* The level's entries of the table. */
@@ -397,17 +397,7 @@ static void fill_quant(suan__kernels *t) {
 #undef SIMD_QUANT_ENTRY
 #ifdef QUANT_PAIRS
     t->pair_cols = QUANT_PAIR_COLS;
-#define PAIR(name, stem, bytes, bits, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
-    SIMD_QUANT_32_MAP(PAIR)
-#undef PAIR
-#define PAIR(name, stem, bytes, bits, n_same, offset, min) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
-    SIMD_QUANT_256_MAP(PAIR)
-#undef PAIR
-#endif
-#ifdef WIDE_COLS
-#define SIMD_QUANT_ENTRY(name, stem, block, bytes)   \
-    t->matmul_wide[SUAN__##name] = ISA(wide_##stem); \
-    t->wide_from[SUAN__##name] = WIDE_FROM(block);
+#define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
     SIMD_QUANT_MAP
 #undef SIMD_QUANT_ENTRY
 #endif

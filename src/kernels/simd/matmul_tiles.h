@@ -503,6 +503,7 @@ static void fill_tiles(suan__kernels *t) {
     t->tiles_from[SUAN__##name] = TILES_FROM;
     TILES_MAP(ENTRY)
 #undef ENTRY
+    if (t->pair_cols >= TILES_FROM) t->pair_cols = TILES_FROM - 1;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #define SUAN_KERNELS_SIMD_VEC_H
 
 #include <immintrin.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +35,7 @@
 #define QUANT_PREFETCH(p) vec_prefetch_far(p)
 #define QUANT_AHEAD(block_bytes) 16384
 #define QUANT_PAIRS 4096
-#define QUANT_PAIR_COLS 8 /* columns of a product of two panels */
+#define QUANT_PAIR_COLS INT_MAX /* columns of a product of two panels: any number */
 
 typedef __m512 vf;    /* VL floats */
 typedef __m512i vi;   /* VL int32, or 4 * VL bytes */
@@ -242,10 +243,12 @@ VEC vi dot_u(vi isum, const vi *w, const int8_t *a, int n, int bits) {
 }
 /* The same in steps, for many columns (matmul_many.h): dot_step adds a unit's products to t; after DOT_GROUP(bits, n) of the n units of a
  * scale, dot_finish gives isum + t * factor. DOT_DIRECT: t may begin at any sum and needs no finish where there is no scale. */
-#define MANY_COLS 12                               /* at once: a dot product takes five cycles, and two can start in each */
-#define MANY_FROM 12                               /* columns */
-#define WIDE_COLS 6                                /* at once of two panels, whose weights share the loads of activations */
-#define WIDE_FROM(block) ((block) == 32 ? 12 : 10) /* columns: with fewer, weights that come from memory come faster without */
+#define MANY_COLS 12 /* at once: a dot product takes five cycles, and two can start in each */
+#define MANY_FROM 12 /* columns */
+#define WIDE_COLS 6  /* at once of two panels, whose weights share the loads of activations */
+/* How many columns, at most, take the weights of two panels as they are stored; what is unpacked first serves more columns at the price of
+ * being written and read. */
+#define WIDE_STORED(block, bits) ((block) == 32 ? (bits) == 5 ? 8 : 12 : (bits) == 4 ? 10 : 6)
 #define DOT_DIRECT 1
 #define DOT_GROUP(bits, n) ((bits) <= 4 ? 4 : (n))
 

@@ -10,6 +10,19 @@
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
 
+/* Asks for part i of n of the memory `ahead` bytes on. Large blocks do it piece by piece, between their sub-blocks: all at once there are
+ * more lines than a core can wait for. */
+VEC void prefetch_part_at(const uint8_t *p, size_t block_bytes, size_t i, size_t n, size_t ahead) {
+#pragma GCC unroll 64
+    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64) QUANT_PREFETCH(p + ahead + at);
+}
+VEC void prefetch_block(const uint8_t *p, size_t block_bytes, size_t ahead) {
+    prefetch_part_at(p, block_bytes, 0, 1, ahead);
+}
+
+/* Unit u of sub-block s of the block at p. */
+typedef vi weights_fn(const uint8_t *p, int h, int s, int u);
+
 VEC vi bytes4(int x) {
     return vi_set1((int)((unsigned)x * 0x01010101u));
 }
@@ -119,6 +132,16 @@ VEC void load_i4_bf16(vi w[8], vf *d, vf *m, const uint8_t *p, int h) {
     X(MXFP4, mxfp4, 17, 5, 12, false)             \
     X(I4_BF16, i4_bf16, 18, 4, 8, false)
 
+#define WEIGHTS(name, stem, bytes, bits, offset, min)              \
+    VEC vi weights_##stem(const uint8_t *p, int h, int s, int u) { \
+        vi w[8];                                                   \
+        vf d, m;                                                   \
+        load_##stem(w, &d, &m, p, h);                              \
+        return w[u];                                               \
+    }
+SIMD_QUANT_32_MAP(WEIGHTS)
+#undef WEIGHTS
+
 /* ---- types with blocks of 256 */
 
 /* Four weights of a row a unit, unit u of the 16 values (sub-block s) or 32 values (sub-block j) of a block. */
@@ -140,6 +163,11 @@ VEC vi weights_q3_k(const uint8_t *p, int h, int s, int u) { /* 4 more than the 
 VEC vi weights_q6_k(const uint8_t *p, int h, int s, int u) { /* 32 more than the value */
     vi l = unit(p, s / 8 * 16 + s / 2 % 2 * 8 + s % 2 * 4 + u, h), x = unit(p + 2048, s / 8 * 8 + s % 2 * 4 + u, h);
     return vi_or(s / 4 % 2 ? high_nibbles(l) : low_nibbles(l), move_bits(x, 4 - s / 2 % 4 * 2, 48));
+}
+
+VEC vi weights_iq4_xs(const uint8_t *p, int h, int j, int u) {
+    vi x = unit(p + 128 + 256 * j, u % 4, h);
+    return vi_lookup(dot_s_weights(vi_table(suan__iq4_values)), u < 4 ? low_nibbles(x) : high_nibbles(x));
 }
 
 /* The eight scales and minimums of Q4_K and Q5_K: four in the bytes of each lane. */

@@ -108,25 +108,29 @@ static void run_panels(check *ck, const shape *s) {
     compare(ck, &t);
 }
 
-static void run_wide(check *ck, const shape *s) {
+/* Two panels, which change places: the first one stands behind the second. */
+static void run_pair(check *ck, const shape *s) {
     setting t;
     set_up(ck, s, &t);
     describe(ck, s, "two panels");
     expect(ck, s, &t);
-    ck->k->matmul_wide[s->type]((float *)(void *)t.y.data, t.ldy, t.panels.data, s->k, t.x.data, t.ldx, s->n_cols, s->n_rows);
+    const void *const panels[2] = {t.panels.data + suan__panel_bytes(s->type, s->k), t.panels.data};
+    float *y = (float *)(void *)t.y.data;
+    ck->k->matmul_pair[s->type]((float *const[2]){y + SUAN__PANEL, y}, t.ldy, panels, (const int[2]){s->n_rows - SUAN__PANEL, SUAN__PANEL},
+                                s->k, t.x.data, t.ldx, s->n_cols);
     compare(ck, &t);
 }
 
 /* Every number of columns to beyond six times what is worked on at once, and of rows; k of one block, of a chunk, and of more than two. */
-static void check_wide(check *ck, suan__dtype type) {
+static void check_pair(check *ck, suan__dtype type) {
     static const int k[] = {256, 512, 768, 1280};
     size_t block = suan__dtype_get(type)->block;
-    for (int n = 1; n <= 40; n++) {
+    for (int n = 1; n <= 40 && n <= ck->k->pair_cols; n++) {
         shape s = {.type = type, .k = n % 5 ? (size_t)k[n % 5 - 1] : block, .n_cols = n, .n_rows = 17 + (n + n / 16) % 16, .high = n % 2};
         if (block == 32 && n % 3 == 0) s.k += 32;
         s.weights = n % CHECK_WEIGHTS_KINDS;
         s.activations = check_range(ck, 0, CHECK_KINDS - 1);
-        run_wide(ck, &s);
+        run_pair(ck, &s);
     }
 }
 
@@ -178,7 +182,7 @@ static void check_cut(check *ck, suan__dtype type) {
 static void run(check *ck) {
     for (size_t i = 0; i < N_TYPES; i++) check_tiles(ck, types[i]);
     for (size_t i = 0; i < N_TYPES; i++) {
-        if (ck->k->matmul_wide[types[i]]) check_wide(ck, types[i]);
+        if (ck->k->matmul_pair[types[i]]) check_pair(ck, types[i]);
         check_numbers_of_panels(ck, types[i]);
         check_cut(ck, types[i]);
     }

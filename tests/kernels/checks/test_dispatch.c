@@ -86,17 +86,6 @@ static void look_for_pairs(const suan__kernels *t, const suan__kernels *below) {
     }
 }
 
-/* AVX-512, and what stands on it, multiplies two panels at once by many columns, for each type of integers. */
-static void look_for_wide(const suan__kernels *t) {
-    bool has = strcmp(t->name, "avx512") == 0 || strcmp(t->name, "amx") == 0;
-    for (int type = 0; type < SUAN__DTYPE_END; type++) {
-        bool wanted = has && t->matmul[type] && suan__activation_block(type);
-        if (wanted == (t->matmul_wide[type] != NULL && t->wide_from[type] > 0)) continue;
-        printf("%s: product of two panels of type %d %s\n", t->name, type, wanted ? "is missing" : "at a level without it");
-        n_bad++;
-    }
-}
-
 int main(void) {
     const char *const *levels = suan__kernels_levels();
     const suan__kernels *c, *t, *below;
@@ -111,7 +100,6 @@ int main(void) {
         if (suan__kernels_get(&t, levels[i], &err) != SUAN_OK || suan__kernels_get(&below, levels[i + 1], &err) != SUAN_OK) return 1;
         compare(t, c, below);
         look_for_tiles(t);
-        look_for_wide(t);
         look_for_pairs(t, below);
     }
     if (suan__kernels_get(&t, NULL, &err) != SUAN_OK || strcmp(t->name, levels[0]) != 0) n_bad++;
