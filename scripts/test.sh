@@ -65,7 +65,7 @@ for stage in "$@"; do
     case $stage in
     gcc)
         sh scripts/deps.sh build test || exit 1
-        build build -Dtests=true && check build --no-suite clients --no-suite slow
+        build build -Dtests=true && check build -t 3 --no-suite clients --no-suite slow
         ;;
     clang)
         sh scripts/deps.sh build test || exit 1
@@ -90,7 +90,7 @@ for stage in "$@"; do
     clients | slow)
         sh scripts/deps.sh build test
         sh scripts/deps.sh clients || say "  packages for clients cannot be installed: what needs them is skipped"
-        build build -Dtests=true && check build --suite "$stage" $([ "$stage" = slow ] || echo --no-suite slow)
+        build build -Dtests=true && check build -t 3 --suite "$stage" $([ "$stage" = slow ] || echo --no-suite slow)
         ;;
     *)
         say "test.sh: unknown stage \"$stage\"; there are gcc, clang, sanitize, arm, clients, slow"
