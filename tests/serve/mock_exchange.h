@@ -10,8 +10,9 @@
 suan__exchange *mock_new(suan__server *s, const suan__route *route, const char *body);
 /* Waits until the reply is complete; false: that took more than a minute. */
 bool mock_wait(suan__exchange *x);
-/* The client goes; it reads slowly, or again. */
+/* The client goes, as soon as somebody watches (5 s at most). */
 void mock_go(suan__exchange *x);
+/* It reads slowly, or again. */
 void mock_slow(suan__exchange *x, bool is_full);
 
 /* After mock_wait. */
