@@ -65,7 +65,7 @@ typedef struct many_x {
 
 VEC void many_ask_ahead(const many_x *x, size_t block, int P) {
     for (size_t at = x->ask_from; at < x->ask_to; at += 64)
-        for (int i = 0; i < P; i++) QUANT_PREFETCH(x->next[i] + block * x->next_bytes + at);
+        for (int i = 0; i < P; i++) vec_prefetch_far(x->next[i] + block * x->next_bytes + at);
 }
 /* The next columns ask for the next share of n. */
 VEC void many_next_share(many_x *x, size_t n) {
@@ -204,7 +204,7 @@ VEC void many_columns_32(many_y y, const many_32 *b, size_t n, many_x x, int P, 
     for (size_t i = 0; i < n; i++, b += stored ? 0 : P) {
         __asm__("" : "+r"(x.q), "+r"(x.d));
         if (stored) {
-            for (int p = 0; p < P; p++) prefetch_block(x.next[p], x.next_bytes, QUANT_PAIRS);
+            for (int p = 0; p < P; p++) prefetch_part(x.next[p], x.next_bytes, 0, 1);
         } else
             many_ask_ahead(&x, i, P);
         many_at at;
@@ -391,7 +391,7 @@ VEC void many_columns_256(many_y y, const many_256 *b, size_t n, many_x x, int P
                 many_at at;
                 many_bases(&at, x.q, x.ldx, C);
                 if (stored)
-                    for (int p = 0; p < P; p++) prefetch_part_at(x.next[p], x.next_bytes, (size_t)s, (size_t)n_unrolled, QUANT_PAIRS);
+                    for (int p = 0; p < P; p++) prefetch_part_far(x.next[p], x.next_bytes, (size_t)s, (size_t)n_unrolled);
 #pragma GCC unroll 12
                 for (int u = 0; u < n_same; u += m) {
                     vi t[MOST_GROUPS][MANY_COLS];

@@ -33,11 +33,6 @@ VEC vf add_block(vf acc, vi isum, vf dw, vf da) {
     return vf_fma(vf_from_vi(isum), vf_mul(dw, da), acc);
 }
 
-/* At the distance for a single stream. */
-VEC void prefetch_part(const uint8_t *p, size_t block_bytes, size_t i, size_t n) {
-    prefetch_part_at(p, block_bytes, i, n, QUANT_AHEAD(block_bytes));
-}
-
 /* ---- types with blocks of 32 */
 
 /* acc = fma(m * d_a, sum of the activations, acc), behind the products of the block: Q4_1 and Q5_1 */
@@ -246,7 +241,7 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
     }
 }
 
-#ifdef QUANT_PAIRS
+#ifdef QUANT_PAIR_COLS
 /* Two panels in turn, block by block. */
 VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
                       size_t ldx, int C, size_t block, size_t block_bytes, block_fn *add) {
@@ -263,7 +258,7 @@ VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2]
         __asm__("" : "+r"(x.q), "+r"(x.d), "+r"(x.sum));
 #pragma GCC unroll 2
         for (int i = 0; i < 2; i++) {
-            if (block == 32) prefetch_block(p[i], block_bytes, QUANT_PAIRS);
+            if (block == 32) prefetch_part(p[i], block_bytes, 0, 1);
             for (int g = 0; g < n_groups; g++) add(p[i], g * VL, &x, acc[i][g], C);
             p[i] += block_bytes;
         }
@@ -333,7 +328,7 @@ SIMD_QUANT_256_MAP(SIMD_MATMUL_256)
 #undef SIMD_MATMUL_32
 #undef SIMD_MATMUL_256
 
-#ifdef QUANT_PAIRS
+#ifdef QUANT_PAIR_COLS
 #ifdef WIDE_COLS
 /* Two panels and several columns. */
 #define WIDE_FN_32(name, stem, bytes, bits, offset, min)                                                                             \
@@ -395,7 +390,7 @@ static void fill_quant(suan__kernels *t) {
 #define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul[SUAN__##name] = ISA(matmul_##stem);
     SIMD_QUANT_MAP
 #undef SIMD_QUANT_ENTRY
-#ifdef QUANT_PAIRS
+#ifdef QUANT_PAIR_COLS
     t->pair_cols = QUANT_PAIR_COLS;
 #define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
     SIMD_QUANT_MAP

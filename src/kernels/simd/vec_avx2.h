@@ -30,9 +30,7 @@
 #define PV_VECTORS(c) ((c) == 1 ? 8 : (c) == 2 ? 4 : 2)
 
 /* See vec_avx512.h. */
-#define QUANT_PREFETCH(p) vec_prefetch_far(p)
-#define QUANT_AHEAD(block_bytes) 16384
-#define QUANT_PAIRS 4096
+#define QUANT_AHEAD(block_bytes) 2304
 #define QUANT_PAIR_COLS 1
 
 typedef __m256 vf;

@@ -26,7 +26,6 @@
 #define PV_VECTORS(c) ((c) <= 3 ? 8 : (c) <= 6 ? 4 : 2)
 
 /* See vec_avx512.h; nothing was measured here. */
-#define QUANT_PREFETCH(p) vec_prefetch(p)
 #define QUANT_AHEAD(block_bytes) ((block_bytes) > 2048 ? 1280 : 2048)
 
 typedef float32x4_t vf;

@@ -10,14 +10,17 @@
 #include "kernels/blocks.h"
 #include "kernels/kernels.h"
 
-/* Asks for part i of n of the memory `ahead` bytes on. Large blocks do it piece by piece, between their sub-blocks: all at once there are
- * more lines than a core can wait for. */
-VEC void prefetch_part_at(const uint8_t *p, size_t block_bytes, size_t i, size_t n, size_t ahead) {
+/* Asks for part i of n of the memory that a block further on takes. Large blocks do it piece by piece, between their sub-blocks: all at once
+ * there are more lines than a core can wait for. */
+VEC void prefetch_part(const uint8_t *p, size_t block_bytes, size_t i, size_t n) {
 #pragma GCC unroll 64
-    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64) QUANT_PREFETCH(p + ahead + at);
+    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64)
+        vec_prefetch(p + QUANT_AHEAD(block_bytes) + at);
 }
-VEC void prefetch_block(const uint8_t *p, size_t block_bytes, size_t ahead) {
-    prefetch_part_at(p, block_bytes, 0, 1, ahead);
+/* The same for several columns, which take long: further on, and not into the first-level cache, where the columns are. */
+VEC void prefetch_part_far(const uint8_t *p, size_t block_bytes, size_t i, size_t n) {
+#pragma GCC unroll 64
+    for (size_t at = (block_bytes * i / n + 63) / 64 * 64; at < block_bytes * (i + 1) / n; at += 64) vec_prefetch_far(p + 4096 + at);
 }
 
 /* Unit u of sub-block s of the block at p. */
