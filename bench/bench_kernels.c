@@ -117,7 +117,7 @@ static void product_pass(void *ctx, int i_thread, int n_threads) {
     const void *x = block ? (void *)b->q8 : (void *)b->x;
     float *y = b->y + i * MAX_COLUMNS * LDY;
     suan__matmul_fn *one = b->k->matmul[p->type];
-    suan__matmul_pair_fn *two = p->n_cols <= b->k->pair_cols ? b->k->matmul_pair[p->type] : NULL;
+    suan__matmul_pair_fn *two = suan__takes_pairs(b->k, p->type, p->n_cols, false) ? b->k->matmul_pair[p->type] : NULL;
     size_t first = p->repeat ? p->n_panels * i : p->n_panels * i / n, end = p->repeat ? first + p->n_panels : p->n_panels * (i + 1) / n;
     for (size_t r = 0; r < (p->repeat ? p->repeat : 1); r++) {
         for (size_t j = first, at_once; j < end; j += at_once) {

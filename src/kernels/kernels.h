@@ -231,6 +231,9 @@ bool suan__quantize_row(suan__dtype type, void *dst, const float *x, size_t k);
 
 /* ---- a tile of a matrix product: some panels, all columns */
 
+/* Whether so many columns meet panels of this type by twos (matmul_pair). */
+bool suan__takes_pairs(const suan__kernels *kn, suan__dtype type, int n_cols, bool exact);
+
 /* Panels [i_panel, i_panel + n_panels) of matrix W [n_rows, k] times n_cols columns, y as in suan__matmul_fn but y points to column 0, row 0 of
  * the whole result (ldy its row length). exact false: x are what suan__activation_block says (q8 rows or f32). exact true: x are f32 rows
  * and the weights are expanded. scratch: SUAN__EXPAND_SCRATCH floats, faster at a multiple of 64 bytes. Work is cut so that what many

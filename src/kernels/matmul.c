@@ -49,6 +49,11 @@ static void panels_expanded(const suan__kernels *kn, suan__dtype type, const cha
     }
 }
 
+bool suan__takes_pairs(const suan__kernels *kn, suan__dtype type, int n_cols, bool exact) {
+    bool is_float = suan__activation_block(type) == 0;
+    return kn->matmul_pair[type] && n_cols <= kn->pair_cols && (is_float ? n_cols < FEW_COLUMNS : !exact);
+}
+
 /* Two panels together. */
 static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
                               size_t ldx, int n_cols, size_t n_rows) {
@@ -65,7 +70,7 @@ static size_t pairs_as_stored(const suan__kernels *kn, suan__dtype type, const c
 static void panels_as_stored(const suan__kernels *kn, suan__dtype type, const char *panels, size_t k, float *y, size_t ldy, const void *x,
                              size_t ldx, int n_cols, size_t n_rows) {
     size_t panel_bytes = suan__panel_bytes(type, k), r = 0;
-    if (n_cols <= kn->pair_cols && kn->matmul_pair[type]) r = pairs_as_stored(kn, type, panels, k, y, ldy, x, ldx, n_cols, n_rows);
+    if (suan__takes_pairs(kn, type, n_cols, false)) r = pairs_as_stored(kn, type, panels, k, y, ldy, x, ldx, n_cols, n_rows);
     for (; r < n_rows; r += SUAN__PANEL)
         kn->matmul[type](y + r, ldy, panels + r / SUAN__PANEL * panel_bytes, k, x, ldx, n_cols,
                          n_rows - r < SUAN__PANEL ? (int)(n_rows - r) : SUAN__PANEL);

@@ -13,12 +13,18 @@ uint32_t suan__gated_units(uint32_t width) {
     return (width + UNIT - 1) / UNIT;
 }
 
+/* The form of the rows that weights of this kind want; their distance in bytes in *ldx. */
+static const void *activations(const suan__rows *rows, int block, size_t *ldx) {
+    *ldx = block ? suan__q8_row_bytes(rows->k, (size_t)block) : rows->k * sizeof(float);
+    return block == 32 ? rows->q8_32 : block == 256 ? rows->q8_256 : (const unsigned char *)rows->f32;
+}
+
 void suan__panels_product(suan__worker *w, const suan__weight *weight, uint32_t slice, uint32_t panel, uint32_t n_panels,
                           const suan__rows *rows, float *y) {
     const suan__step *st = w->st;
     int block = suan__weight_block(st, weight);
-    size_t ldx = block ? suan__q8_row_bytes(rows->k, (size_t)block) : rows->k * sizeof(float);
-    const void *x = block == 32 ? rows->q8_32 : block == 256 ? rows->q8_256 : (const unsigned char *)rows->f32;
+    size_t ldx;
+    const void *x = activations(rows, block, &ldx);
     suan__matmul_panels(st->model->kernels, weight->type, weight->data + slice * weight->slice_bytes, weight->n_rows, rows->k, panel,
                         n_panels, y, weight->n_rows, x, ldx, (int)rows->n, block == 0, w->scratch->expand);
     suan__add_bias(st, weight, slice, panel, n_panels, y, weight->n_rows, rows->n);
@@ -30,13 +36,15 @@ static bool paired_product(suan__worker *w, const suan__gated *g, uint32_t slice
     const suan__step *st = w->st;
     const suan__weight *a = g->gate, *b = g->up;
     int block = suan__weight_block(st, a), n = (int)(a->n_rows - panel * SUAN__PANEL);
-    suan__matmul_pair_fn *product = st->model->kernels->matmul_pair[a->type];
-    if (rows->n > (uint32_t)st->model->kernels->pair_cols || !block || a->type != b->type || !product) return false;
+    const suan__kernels *kn = st->model->kernels;
+    if (a->type != b->type || !suan__takes_pairs(kn, a->type, (int)rows->n, block == 0)) return false;
     if (n > SUAN__PANEL) n = SUAN__PANEL;
     size_t first = (size_t)panel * SUAN__PANEL, at = panel * suan__panel_bytes(a->type, rows->k);
-    product((float *const[2]){gate + first, up + first}, a->n_rows,
-            (const void *const[2]){a->data + slice * a->slice_bytes + at, b->data + slice * b->slice_bytes + at}, (const int[2]){n, n},
-            rows->k, block == 32 ? rows->q8_32 : rows->q8_256, suan__q8_row_bytes(rows->k, (size_t)block), (int)rows->n);
+    size_t ldx;
+    const void *x = activations(rows, block, &ldx);
+    kn->matmul_pair[a->type]((float *const[2]){gate + first, up + first}, a->n_rows,
+                             (const void *const[2]){a->data + slice * a->slice_bytes + at, b->data + slice * b->slice_bytes + at},
+                             (const int[2]){n, n}, rows->k, x, ldx, (int)rows->n);
     suan__add_bias(st, a, slice, panel, 1, gate, a->n_rows, rows->n);
     suan__add_bias(st, b, slice, panel, 1, up, b->n_rows, rows->n);
     return true;

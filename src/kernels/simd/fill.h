@@ -10,6 +10,12 @@
 #include "kernels/simd/matmul_float.h"
 #include "kernels/simd/matmul_quant.h"
 
+#ifdef PAIR_COLS
+#define FILL_PAIR(name, stem) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
+#else
+#define FILL_PAIR(name, stem)
+#endif
+
 static void fill(suan__kernels *t) {
 #define ENTRY(field, type) t->field = ISA(field);
     SUAN__KERNEL_MAP(ENTRY)
@@ -20,6 +26,7 @@ static void fill(suan__kernels *t) {
 #undef SIMD_QUANT_ENTRY
 #define ENTRY(name, stem)                         \
     t->matmul[SUAN__##name] = ISA(matmul_##stem); \
+    FILL_PAIR(name, stem)                         \
     t->expand[SUAN__##name] = ISA(expand_##stem);
     ENTRY(F32, f32)
     ENTRY(F16, f16)

@@ -241,7 +241,7 @@ VEC void quant_matmul(float *y, size_t ldy, const uint8_t *p, size_t k, const ui
     }
 }
 
-#ifdef QUANT_PAIR_COLS
+#ifdef PAIR_COLS
 /* Two panels in turn, block by block. */
 VEC void pair_columns(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const uint8_t *q8,
                       size_t ldx, int C, size_t block, size_t block_bytes, block_fn *add) {
@@ -328,7 +328,7 @@ SIMD_QUANT_256_MAP(SIMD_MATMUL_256)
 #undef SIMD_MATMUL_32
 #undef SIMD_MATMUL_256
 
-#ifdef QUANT_PAIR_COLS
+#ifdef PAIR_COLS
 #ifdef WIDE_COLS
 /* Two panels and several columns. */
 #define WIDE_FN_32(name, stem, bytes, bits, offset, min)                                                                             \
@@ -390,8 +390,8 @@ static void fill_quant(suan__kernels *t) {
 #define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul[SUAN__##name] = ISA(matmul_##stem);
     SIMD_QUANT_MAP
 #undef SIMD_QUANT_ENTRY
-#ifdef QUANT_PAIR_COLS
-    t->pair_cols = QUANT_PAIR_COLS;
+#ifdef PAIR_COLS
+    t->pair_cols = PAIR_COLS;
 #define SIMD_QUANT_ENTRY(name, stem, block, bytes) t->matmul_pair[SUAN__##name] = ISA(pair_##stem);
     SIMD_QUANT_MAP
 #undef SIMD_QUANT_ENTRY

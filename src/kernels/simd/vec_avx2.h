@@ -31,7 +31,7 @@
 
 /* See vec_avx512.h. */
 #define QUANT_AHEAD(block_bytes) 2304
-#define QUANT_PAIR_COLS 1
+#define PAIR_COLS 1
 
 typedef __m256 vf;
 typedef __m256i vi;

@@ -33,7 +33,7 @@
 /* How far ahead of an integer product memory is asked for: measured with two threads on a processor of the Emerald Rapids kind, where the
  * second-level cache as the place and 4 or 16 KiB as the distance gave a tenth less with blocks of 32, a fifth with those of 256. */
 #define QUANT_AHEAD(block_bytes) ((block_bytes) > 1024 ? 768 : 2304)
-#define QUANT_PAIR_COLS INT_MAX /* columns of a product of two panels: any number */
+#define PAIR_COLS INT_MAX /* columns of a product of two panels: any number */
 
 typedef __m512 vf;    /* VL floats */
 typedef __m512i vi;   /* VL int32, or 4 * VL bytes */
