@@ -127,7 +127,7 @@ static void add_experts(const counter *c, const suan__layer *l, uint32_t n) {
     double busy = c->shape->n_busy >= 0 ? c->shape->n_busy : expected_busy(hp, n);
     double each = busy > 0 ? (double)n * hp->n_expert_used / busy : 0; /* tokens of an expert that has some */
     if (n > 0) ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->router, &l->gate, &l->up);
-    if (n > 0) ADD_WEIGHTS(c, SUAN__OP_ROUTER, -1, n, &l->down);
+    if (n > 0) ADD_WEIGHTS(c, n <= SUAN__GATED_TOKENS ? SUAN__OP_GATE_UP : SUAN__OP_ROUTER, -1, n, &l->down); /* see suan__part_moe */
     ADD_WEIGHTS(c, SUAN__OP_GATE_UP, busy, each, &l->gate_exps, &l->up_exps);
     ADD_WEIGHTS(c, SUAN__OP_DOWN, busy, each, &l->down_exps);
 }

@@ -91,7 +91,7 @@ VEC void f8_expand(float *dst, const void *panel, size_t block, size_t k0, size_
 #define F8_ENTRIES(stem, block)                                                                                                            \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
         float_panels w = {.at = {panel}, .y = {y}, .n_rows = {n_rows}};                                                                    \
-        f8_matmul(w, ldy, block, k, x, ldx, n_cols, 1, F8_COLS);                                                                                    \
+        f8_matmul(w, ldy, block, k, x, ldx, n_cols, 1, F8_COLS);                                                                           \
     }                                                                                                                                      \
     static void ISA(expand_##stem)(float *dst, const void *panel, size_t k, size_t k0, size_t n) {                                         \
         (void)k;                                                                                                                           \
@@ -106,7 +106,7 @@ F8_ENTRIES(f8_32, 32)
     static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
                                  size_t ldx, int n_cols) {                                                                                 \
         float_panels w = {.at = {panels[0], panels[1]}, .y = {y[0], y[1]}, .n_rows = {n_rows[0], n_rows[1]}};                              \
-        f8_matmul(w, ldy, block, k, x, ldx, n_cols, 2, FLOAT_PAIR_COLS);                                                                                    \
+        f8_matmul(w, ldy, block, k, x, ldx, n_cols, 2, FLOAT_PAIR_COLS);                                                                   \
     }
 F8_PAIR(f8_128, 128)
 F8_PAIR(f8_32, 32)

@@ -145,6 +145,7 @@ VEC void float_product(float_panels w, size_t ldy, element e, size_t k, const vo
 
 #define FLOAT_MATMUL(stem, e)                                                                                                              \
     static void ISA(matmul_##stem)(float *y, size_t ldy, const void *panel, size_t k, const void *x, size_t ldx, int n_cols, int n_rows) { \
+                                                                                                                                           \
         float_panels w = {.at = {panel}, .y = {y}, .n_rows = {n_rows}};                                                                    \
         float_product(w, ldy, e, k, x, ldx, n_cols, 1, FLOAT_COLS_OF(1), false);                                                           \
     }
@@ -156,8 +157,11 @@ FLOAT_MATMUL(bf16, ELEMENT_BF16)
 #ifdef PAIR_COLS
 #define FLOAT_PAIR_COLS (PAIR_COLS < 4 ? PAIR_COLS : 4)
 /* Few columns: each sum is a chain of multiply-adds, of which a single panel has too few to keep a core busy. */
-#define FLOAT_PAIR(stem, e)                                                                                                                    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x,                                  size_t ldx, int n_cols) {                                                                                         float_panels w = {.at = {panels[0], panels[1]}, .y = {y[0], y[1]}, .n_rows = {n_rows[0], n_rows[1]}};                              \
-        float_product(w, ldy, e, k, x, ldx, n_cols, 2, FLOAT_PAIR_COLS, false);                                                                     \
+#define FLOAT_PAIR(stem, e)                                                                                                                \
+    static void ISA(pair_##stem)(float *const y[2], size_t ldy, const void *const panels[2], const int n_rows[2], size_t k, const void *x, \
+                                 size_t ldx, int n_cols) {                                                                                 \
+        float_panels w = {.at = {panels[0], panels[1]}, .y = {y[0], y[1]}, .n_rows = {n_rows[0], n_rows[1]}};                              \
+        float_product(w, ldy, e, k, x, ldx, n_cols, 2, FLOAT_PAIR_COLS, false);                                                            \
     }
 FLOAT_PAIR(f32, ELEMENT_F32)
 FLOAT_PAIR(f16, ELEMENT_F16)

@@ -80,7 +80,8 @@ static void look_for_pairs(const suan__kernels *t, const suan__kernels *below) {
     bool vectors = strncmp(t->name, "avx", 3) == 0, tiles = strcmp(t->name, "amx") == 0;
     for (int type = 0; type < SUAN__DTYPE_END; type++) {
         bool integers = suan__activation_block(type) != 0, own = t->matmul_pair[type] != below->matmul_pair[type];
-        bool wanted = t->matmul[type] && (vectors || tiles), wanted_own = t->matmul[type] && vectors && (integers || strcmp(t->name, "avxvnni") != 0);
+        bool wanted = t->matmul[type] && (vectors || tiles),
+             wanted_own = t->matmul[type] && vectors && (integers || strcmp(t->name, "avxvnni") != 0);
         if ((t->matmul_pair[type] != NULL) == wanted && own == wanted_own) continue;
         printf("%s: product of pairs of type %d: %s\n", t->name, type, own ? "its own" : "none of its own");
         n_bad++;
