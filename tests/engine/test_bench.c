@@ -76,12 +76,12 @@ static void test_cost_moe_mla_by_hand(void **state) {
     suan_model *m = open_shape("deepseek-v2-lite", "q4_0", 2);
     suan__step_shape s = {.n_tokens = 1, .pos0 = 99, .n_logits = 1, .kv = SUAN__F16, .n_busy = -1};
     double byte = 18.0 / 32, d = 2048, H = 16, expert = d * 1408;
-    suan__cost c = cost_of(m, s, SUAN__OP_GATE_UP); /* a dense layer of 10944, one with 6 of 64 experts */
-    assert_true(c.bytes == (2 * d * 10944 + 6 * 2 * expert) * byte && c.int8_ops == 2 * c.bytes / byte);
+    suan__cost c = cost_of(m, s, SUAN__OP_GATE_UP); /* a dense layer of 10944, one with 6 of 64 experts, beside them the shared two's down */
+    assert_true(c.bytes == (2 * d * 10944 + 6 * 2 * expert + 2 * expert) * byte && c.int8_ops == 2 * c.bytes / byte);
     c = cost_of(m, s, SUAN__OP_DOWN);
     assert_true(c.bytes == (d * 10944 + 6 * expert) * byte);
-    c = cost_of(m, s, SUAN__OP_ROUTER); /* f32, and the two shared experts */
-    assert_true(c.bytes == 64 * d * 4 + 3 * 2 * expert * byte && c.f32_ops == 2 * 64 * d);
+    c = cost_of(m, s, SUAN__OP_ROUTER); /* f32, and the two shared experts' gate and up */
+    assert_true(c.bytes == 64 * d * 4 + 2 * 2 * expert * byte && c.f32_ops == 2 * 64 * d);
     c = cost_of(m, s, SUAN__OP_QKV); /* the key half of kv_b is expanded to f32 */
     assert_true(c.bytes == 2 * ((H * 192 * d + 576 * d) * byte + H * 512 * 128 * 4.0));
     assert_true(c.f32_ops == 2 * 2 * H * 512 * 128);
@@ -91,6 +91,7 @@ static void test_cost_moe_mla_by_hand(void **state) {
     assert_true(c.bytes == 2 * 101 * 576 * 2.0 && c.f32_ops == 2 * 2 * 100 * H * (576 + 512.0));
     /* With many tokens nearly every expert is read, and each is read once. */
     s.n_tokens = 512;
+    assert_true(cost_of(m, s, SUAN__OP_ROUTER).bytes == 64 * d * 4 + 3 * 2 * expert * byte);
     suan__cost many = cost_of(m, s, SUAN__OP_DOWN);
     assert_true(many.bytes <= (d * 10944 + 64 * expert) * byte && many.bytes > (d * 10944 + 63.9 * expert) * byte);
     s.only_logits = true; /* one row: of the last layer, which has experts, one token's */
