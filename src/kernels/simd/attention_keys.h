@@ -222,6 +222,7 @@ static void ISA(attn_qk_q8)(float *s, size_t lds, const void *q, size_t ldq, int
 /* ---- keys in rows: lanes over queries, QR_SUMS vectors of sums */
 
 #define QR_SUMS (QR_V * QR_T)
+#define QR_FEW 4    /* positions of a tile where there are not enough for a whole one */
 #define QR_CHUNK 64 /* values of a half-precision row expanded at once */
 
 /* V vectors of queries from qt on against T rows from c on. rows: T f32 rows of n values each, ld values apart. period: values
@@ -254,8 +255,9 @@ VEC void qk_rows_finish(float *s, size_t lds, vf acc[QR_SUMS], int n, float scal
         for (int t = 0; t < T; t++) s[(size_t)i * lds + (size_t)t] = out[t * V * VL + i];
 }
 
-VEC void qk_rows_tile(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, float scale,
-                      asking *asked, element e, int T, int V) {
+/* next: the rows of the next tile, which nobody may have asked for yet (a block that no other came before); NULL: none. */
+VEC void qk_rows_tile(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, const uint8_t *next, size_t ldc,
+                      float scale, asking *asked, element e, int T, int V) {
     vf acc[QR_SUMS];
 #pragma GCC unroll 16
     for (int i = 0; i < T * V; i++) acc[i] = vf_zero();
@@ -270,38 +272,43 @@ VEC void qk_rows_tile(float *s, size_t lds, const float *qt, size_t ldqt, int n_
                 vf_store(expanded + (size_t)t * QR_CHUNK + i, x);
             }
         }
+        for (int t = 0; t < T && next; t++)
+            for (size_t at = 0; at < n * bytes; at += 64) vec_prefetch_far(next + ((size_t)t * ldc + j) * bytes + at);
         const float *rows = e == ELEMENT_F32 ? (const float *)c + j : expanded;
         qk_rows_chunk(acc, qt + j * ldqt, ldqt, rows, e == ELEMENT_F32 ? ldc : QR_CHUNK, n, asked, period, T, V);
     }
     qk_rows_finish(s, lds, acc, n_q, scale, T, V);
 }
 
-/* Queries are padded to 16, so a row of QR_V vectors may be too wide for the last of them: SUAN__PANEL / VL vectors never are, and meet
- * more rows at once. */
+/* The last tile ends with the last position: what it shares with the one before is computed twice, to the same bits, which is faster than
+ * single rows, whose sums wait for each other. Queries are padded to 16, so a row of QR_V vectors may be too wide for the last of them:
+ * SUAN__PANEL / VL vectors never are, and meet more rows at once. */
 VEC void qk_rows(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos, float scale,
                  suan__soon soon, element e) {
+#define TILE(T, V) qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, next, ldc, scale, &asked, e, T, V)
     asking asked = ask_for(soon);
     size_t row_bytes = ldc * (e == ELEMENT_F32 ? 4 : 2);
     for (int i = 0, step; i < n_q; i += step) {
         const int narrow = SUAN__PANEL / VL;
         bool wide = n_q - i > SUAN__PANEL && QR_V > narrow;
         step = wide ? QR_V * VL : SUAN__PANEL;
-        const uint8_t *rows = c;
-        for (int t = 0, n; t < n_pos; t += n, rows += (size_t)n * row_bytes) {
-            float *to = s + (size_t)i * lds + t;
+        for (int t = 0, n; t < n_pos; t += n) {
             n = wide ? QR_T : QR_SUMS / narrow;
-            if (n_pos - t < n) n = 1;
-            if (n == 1 && wide)
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, &asked, e, 1, QR_V);
-            else if (n == 1)
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, &asked, e, 1, narrow);
-            else if (wide)
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, &asked, e, QR_T, QR_V);
+            if (n_pos < n) n = n_pos < QR_FEW ? 1 : QR_FEW;
+            if (n_pos - t < n) t = n_pos - n;
+            const uint8_t *rows = (const uint8_t *)c + (size_t)t * row_bytes;
+            const uint8_t *next = i == 0 && t + n < n_pos ? rows + (size_t)n * row_bytes : NULL;
+            float *to = s + (size_t)i * lds + t;
+            if (n == 1)
+                wide ? TILE(1, QR_V) : TILE(1, narrow);
+            else if (n == QR_FEW)
+                wide ? TILE(QR_FEW, QR_V) : TILE(QR_FEW, narrow);
             else
-                qk_rows_tile(to, lds, qt + i, ldqt, n_q - i, d, rows, ldc, scale, &asked, e, QR_SUMS / narrow, narrow);
+                wide ? TILE(QR_T, QR_V) : TILE(QR_SUMS / narrow, narrow);
         }
     }
     ask_rest(asked);
+#undef TILE
 }
 static void ISA(attn_qk_rows_f32)(float *s, size_t lds, const float *qt, size_t ldqt, int n_q, int d, const void *c, size_t ldc, int n_pos,
                                   float scale, suan__soon soon) {
@@ -316,8 +323,8 @@ static void ISA(attn_qk_rows_f16)(float *s, size_t lds, const float *qt, size_t 
 #define QR8_BLOCKS 64            /* blocks of a row whose scales are expanded at once */
 
 /* A panel of queries (at its block 0) against T rows. */
-VEC void qk_rows_q8_tile(float *s, size_t lds, const uint8_t *panel, int n_q, size_t d, const uint8_t *c, const uint8_t *scales, size_t ldc,
-                         float scale, asking *asked, int T) {
+VEC void qk_rows_q8_tile(float *s, size_t lds, const uint8_t *panel, int n_q, size_t d, const uint8_t *c, const uint8_t *next,
+                         const uint8_t *scales, size_t ldc, float scale, asking *asked, int T) {
     asking a = *asked;
     vf acc[QR_SUMS];
     float dk[QR_T * QR8_BLOCKS];
@@ -336,6 +343,7 @@ VEC void qk_rows_q8_tile(float *s, size_t lds, const uint8_t *panel, int n_q, si
                          left - i >= VL ? vf_load_f16(from + i * 2) : vf_load_f16_n(from + i * 2, left - i));
         }
         ask(&a, QR_T / 2);
+        for (int t = 0; t < T && next && b % 2 == 0; t++) vec_prefetch_far(next + (size_t)t * ldc + b * 32);
         if (!ROW_BYTES_OFFSET) {
             for (int t = 0; t < T; t++)
                 for (size_t i = 0; i < 32; i++) copy[(size_t)t * 32 + i] = rows[(size_t)t * ldc + i] ^ 128;
@@ -366,13 +374,16 @@ static void ISA(attn_qk_rows_q8)(float *s, size_t lds, const void *panels, int n
     for (int i = 0; i < n_q; i += SUAN__PANEL) {
         const uint8_t *panel = (const uint8_t *)panels + (size_t)(i / SUAN__PANEL) * panel_bytes;
         float *to = s + (size_t)i * lds;
-        int t = 0;
-        for (; t + QR_T <= n_pos; t += QR_T)
-            qk_rows_q8_tile(to + t, lds, panel, n_q - i, (size_t)d, (const uint8_t *)c + (size_t)t * ldc, scales + (size_t)t * (ldc / 16),
-                            ldc, scale, &asked, QR_T);
-        for (; t < n_pos; t++)
-            qk_rows_q8_tile(to + t, lds, panel, n_q - i, (size_t)d, (const uint8_t *)c + (size_t)t * ldc, scales + (size_t)t * (ldc / 16),
-                            ldc, scale, &asked, 1);
+        for (int t = 0, n; t < n_pos; t += n) {
+            n = n_pos < QR_T ? 1 : QR_T;
+            if (n_pos - t < n) t = n_pos - n;
+            const uint8_t *rows = (const uint8_t *)c + (size_t)t * ldc, *of_rows = scales + (size_t)t * (ldc / 16);
+            const uint8_t *next = i == 0 && t + n < n_pos ? rows + (size_t)n * ldc : NULL;
+            if (n == 1)
+                qk_rows_q8_tile(to + t, lds, panel, n_q - i, (size_t)d, rows, next, of_rows, ldc, scale, &asked, 1);
+            else
+                qk_rows_q8_tile(to + t, lds, panel, n_q - i, (size_t)d, rows, next, of_rows, ldc, scale, &asked, QR_T);
+        }
     }
     ask_rest(asked);
 }
