@@ -48,6 +48,19 @@ const suan__call_syntax suan__call_syntaxes[SUAN_N_ANSWER_SYNTAXES] = {
     [SUAN_ANSWER_GRANITE] = {.name = "granite", .open = "<|tool_call|>", LIST},
     [SUAN_ANSWER_APRIEL] = {.name = "apriel", .open = "<tool_calls>", .end = "</tool_calls>", LIST},
     [SUAN_ANSWER_FUNCTOOLS] = {.name = "functools", .open = "functools[", LIST},
+    [SUAN_ANSWER_GIGACHAT3] = {.name = "gigachat3",
+                               .open = "function call<|role_sep|>\n",
+                               .lead = "<|message_sep|>\n\n",
+                               .silent = {"<|message_sep|>"},
+                               .has_one_call = true,
+                               .read = suan__call_read_json,
+                               .head = suan__call_head_json},
+    [SUAN_ANSWER_GIGACHAT31] = {.name = "gigachat3.1",
+                                .open = "<|function_call|>",
+                                .silent = {"<|message_sep|>"},
+                                .has_one_call = true,
+                                .read = suan__call_read_json,
+                                .head = suan__call_head_json},
 };
 
 const char *suan_answer_syntax_name(suan_answer_syntax syntax) {
@@ -82,6 +95,8 @@ suan_answer_syntax suan_answer_syntax_of(const char *source, size_t n) {
         {"Action:\\n```json", SUAN_ANSWER_COMMAND_R},
         {"<|tool_call|>", SUAN_ANSWER_GRANITE},
         {"functools[", SUAN_ANSWER_FUNCTOOLS},
+        {"<|function_call|>", SUAN_ANSWER_GIGACHAT31},
+        {"'role': 'function call'", SUAN_ANSWER_GIGACHAT3},
         {"<|python_tag|>", SUAN_ANSWER_LLAMA3},
         {"ipython", SUAN_ANSWER_LLAMA3},
     };
@@ -187,7 +202,7 @@ suan__scan suan__call_read_json(const suan__call_syntax *syntax, const char *bod
                                 suan__call *call, size_t *end) {
     (void)tools;
     size_t begin, n_object;
-    suan__scan r = suan__call_read_object(body, n, 0, is_last, syntax->end, &begin, &n_object, end);
+    suan__scan r = suan__call_read_object(body, n, 0, is_last, syntax->end ? syntax->end : "", &begin, &n_object, end);
     return r == SUAN__SCAN_DONE && !suan__call_set_object(call, body + begin, n_object) ? SUAN__SCAN_BAD : r;
 }
 

@@ -40,6 +40,8 @@ struct suan__call_syntax {
     const char *think_open;   /* of reasoning; NULL: <think> */
     const char *think_close;  /* and </think> */
     const char *silent[2];    /* marks in the text that say nothing; NULL at the end */
+    const char *lead;         /* what models write before the open mark where no text stands before the call; NULL: nothing */
+    bool has_one_call;        /* an answer has no second one */
 };
 
 extern const suan__call_syntax suan__call_syntaxes[SUAN_N_ANSWER_SYNTAXES];

@@ -23,6 +23,8 @@ static size_t mark_length(const char *s, size_t n) {
                                         "[TOOL_CALLS]",
                                         "[CALL_ID]",
                                         "[ARGS]",
+                                        "<|role_sep|>\n",
+                                        "<|message_sep|>\n\n",
                                         "<think>",
                                         "</think>",
                                         "<tool_call>",
@@ -162,7 +164,7 @@ static suan__node calls(suan__chat *c) {
     suan__builder *b = c->b;
     if (c->calls != SUAN__NO_NODE) return c->calls;
     c->calls = c->syntax->is_list ? suan__chat_list(c) : one_call(c);
-    if (c->form->one_call || c->syntax->is_list) return c->calls;
+    if (c->form->one_call || c->syntax->is_list || c->syntax->has_one_call) return c->calls;
     suan__node more = SUAN__SEQ(b, c->newlines, suan__chat_marked(c, c->syntax->open), c->calls);
     return c->calls = SUAN__SEQ(b, c->calls, suan__node_repeat(b, more, 0, SUAN__NO_END));
 }
@@ -193,7 +195,8 @@ static suan__node free_text(suan__chat *c) {
 static suan__node only_calls(suan__chat *c) {
     suan__builder *b = c->b;
     suan__node all = calls(c), node = SUAN__NO_NODE;
-    if (!c->syntax->around[0]) return SUAN__SEQ(b, c->newlines, suan__chat_marked(c, c->syntax->open), all);
+    suan__node lead = c->syntax->lead ? suan__json_optional(b, suan__chat_marked(c, c->syntax->lead)) : c->newlines;
+    if (!c->syntax->around[0]) return SUAN__SEQ(b, lead, suan__chat_marked(c, c->syntax->open), all);
     for (int i = 0; i < 4 && c->syntax->around[i]; i += 2) {
         suan__node one = SUAN__SEQ(b, c->newlines, suan__chat_marked(c, c->syntax->around[i]), section(c, i, all));
         node = node == SUAN__NO_NODE ? one : SUAN__ALT(b, node, one);

@@ -21,11 +21,12 @@ suan__node suan__chat_named(suan__chat *c, const char *key) {
     return node;
 }
 
-/* {"name": .., "arguments": ..}</tool_call> */
+/* {"name": .., "arguments": ..}</tool_call>, or without an end mark */
 static suan__node hermes(suan__chat *c) {
     suan__builder *b = c->b;
     suan__node members = SUAN__SEQ(b, suan__json_key(&c->j, "name", 4), suan__chat_named(c, "arguments"));
-    return SUAN__SEQ(b, c->j.space, suan__json_enclose(&c->j, "{", members, "}"), c->newline, suan__chat_marked(c, c->syntax->end));
+    suan__node object = SUAN__SEQ(b, c->j.space, suan__json_enclose(&c->j, "{", members, "}"));
+    return c->syntax->end ? SUAN__SEQ(b, object, c->newline, suan__chat_marked(c, c->syntax->end)) : object;
 }
 
 /* DeepSeek: with a code fence (V3, R1), or bare (V3.1). */

@@ -221,6 +221,15 @@ static const answer_case cases[] = {
     {SUAN_ANSWER_GRANITE, NULL, "<|tool_call|>[{\"name\": \"f\", \"arguments\": {}}]", "C(f - {})"},
     {SUAN_ANSWER_APRIEL, NULL, "So\n<tool_calls>[{\"name\": \"f\", \"arguments\": {}, \"id\": \"1\"}]</tool_calls>", "T(So)C(f - {})"},
     {SUAN_ANSWER_FUNCTOOLS, NULL, "functools[{\"name\": \"f\", \"arguments\": {}}] and functools", "C(f - {})T( and functools)"},
+    {SUAN_ANSWER_GIGACHAT3, NULL,
+     "I look.<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\"}}<|message_sep|>\n\n",
+     "T(I look.)C(f - {\"a\": \"}\"})"},
+    {SUAN_ANSWER_GIGACHAT3, NULL, "<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"f\", \"arguments\": {}}", "C(f - {})"},
+    {SUAN_ANSWER_GIGACHAT3, NULL, "A function call is f().<|message_sep|>\n\n", "T(A function call is f().)"},
+    {SUAN_ANSWER_GIGACHAT3, NULL, "function call<|role_sep|>\n{\"name\": \"f\"}", "T(function call<|role_sep|>\n{\"name\": \"f\"})"},
+    {SUAN_ANSWER_GIGACHAT31, NULL, "So<|function_call|> {\"name\": \"f\", \"arguments\": {}}<|message_sep|>\n\n", "T(So)C(f - {})"},
+    {SUAN_ANSWER_GIGACHAT31, NULL, "<|function_call|>{\"name\": \"f\", \"arguments\": {\"a\"",
+     "T(<|function_call|>{\"name\": \"f\", \"arguments\": {\"a\")"},
 };
 
 static const char case_tools[] = "[{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": {\"properties\": {\"n\": "
@@ -305,7 +314,7 @@ static void test_without_calls(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (cases[i].prompt || cases[i].syntax == SUAN_ANSWER_HARMONY || strstr(cases[i].answer, "<think>") ||
-            strstr(cases[i].answer, "THINKING"))
+            strstr(cases[i].answer, "THINKING") || strstr(cases[i].answer, "<|message_sep|>"))
             continue;
         suan_answer_options o = {.syntax = cases[i].syntax};
         parts all;
@@ -492,6 +501,8 @@ static const rendering renderings[] = {
     {"mistralai-Mistral-Nemo-Instruct-2407", SUAN_ANSWER_MISTRAL_V3, {"[/INST]"}, "</s>", false, false, false, "</s>"},
     {"Mistral-Small-3.2-24B-Instruct-2506", SUAN_ANSWER_MISTRAL, {"[/INST]"}, "</s>", false, false, false, "</s>"},
     {"Apriel-1.6-15b-Thinker-fixed", SUAN_ANSWER_APRIEL, {"<|begin_assistant|>\n"}, "", false, false},
+    {"GigaChat3-10B-A1.8B", SUAN_ANSWER_GIGACHAT3, {"\n\nassistant<|role_sep|>\n"}, "<|message_sep|>\n\n", true, false},
+    {"GigaChat3.1-10B-A1.8B", SUAN_ANSWER_GIGACHAT31, {"\n\nassistant<|role_sep|>\n"}, "<|message_sep|>\n\n", true, false},
 };
 
 /* {"name", "arguments"}; keys is those of a template that writes them bare. The schema tells the types. */
@@ -589,7 +600,7 @@ static void round_trip(const rendering *r, const char *source, size_t n_source) 
         json_array_append(expected, call);
         json_array_append_new(calls, json_pack("{s:s, s:s, s:o}", "id", id, "type", "function", "function", call));
     }
-    const char *content = r->one_call || r->is_bare || below(3) == 0 ? "" : "I look that up.";
+    const char *content = r->syntax == SUAN_ANSWER_LLAMA3 || r->is_bare || below(3) == 0 ? "" : "I look that up.";
     json_t *request = json_pack("{s:[{s:s, s:s}, {s:s, s:s, s:o}], s:b, s:O}", "messages", "role", "user", "content", "question", "role",
                                 "assistant", "content", content, "tool_calls", calls, "add_generation_prompt", 0, "tools", tools);
     if (r->is_bare) json_object_del(request, "tools");
@@ -715,6 +726,9 @@ static void test_cuts_of_anything(void **state) {
                                          "<|END_THINKING|>",
                                          "<|START_RESPONSE|>",
                                          "functools",
+                                         "function call<|role_sep|>\n",
+                                         "<|function_call|>",
+                                         "<|message_sep|>\n\n",
                                          "<tool_calls>",
                                          "</tool_calls>",
                                          "\\",

@@ -228,6 +228,15 @@ static const text_case texts[] = {
     {SUAN_ANSWER_APRIEL, SUAN_TOOLS_AUTO, false, NULL, "Ok\n<tool_calls>[{\"name\": \"get\", \"arguments\": {}}]</tool_calls>", 1},
     {SUAN_ANSWER_FUNCTOOLS, SUAN_TOOLS_AUTO, false, NULL, "import functools", 1},
     {SUAN_ANSWER_FUNCTOOLS, SUAN_TOOLS_AUTO, false, NULL, "functools[{\"name\": \"get\", \"arguments\": {}}]", 1},
+    {SUAN_ANSWER_GIGACHAT3, SUAN_TOOLS_AUTO, false, NULL,
+     "Hm.<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"get\", \"arguments\": {}}", 1},
+    {SUAN_ANSWER_GIGACHAT3, SUAN_TOOLS_REQUIRED, false, NULL,
+     "<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"get\", \"arguments\": {}}", 1},
+    {SUAN_ANSWER_GIGACHAT3, SUAN_TOOLS_REQUIRED, false, NULL, "Hm", -1},
+    {SUAN_ANSWER_GIGACHAT3, SUAN_TOOLS_NONE, false, NULL, "function call<|role_sep|>\n", -1},
+    {SUAN_ANSWER_GIGACHAT31, SUAN_TOOLS_AUTO, false, NULL, "<|function_call|>{\"name\": \"get\", \"arguments\": {}}", 1},
+    {SUAN_ANSWER_GIGACHAT31, SUAN_TOOLS_REQUIRED, false, NULL, "<|function_call|>{\"name\": \"get\", \"arguments\": {}}<|function_call|>",
+     -1},
 };
 
 static void test_texts(void **state) {
