@@ -49,6 +49,7 @@ typedef enum suan_answer_syntax {
     SUAN_ANSWER_FUNCTOOLS,   /* functools[{"name": .., "arguments": ..}, ..]: Firefunction */
     SUAN_ANSWER_GIGACHAT3,   /* function call<|role_sep|> and {"name": .., "arguments": ..}, one, a message of its own: GigaChat 3 */
     SUAN_ANSWER_GIGACHAT31,  /* <|function_call|>{"name": .., "arguments": ..}, one: GigaChat 3.1 */
+    SUAN_ANSWER_FUNCTIONARY, /* <function=NAME>{..}</function>: Functionary 3.1 */
     SUAN_N_ANSWER_SYNTAXES
 } suan_answer_syntax;
 

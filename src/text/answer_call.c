@@ -31,7 +31,7 @@ const suan__call_syntax suan__call_syntaxes[SUAN_N_ANSWER_SYNTAXES] = {
                           "<|tool_call_begin|>",
                           "<|tool_call_end|>",
                           {"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"},
-                          suan__call_read_kimi,
+                          suan__call_read_named,
                           suan__call_head_kimi},
     [SUAN_ANSWER_GLM] = {"glm", "<tool_call>", "</tool_call>", {NULL}, suan__call_read_glm},
     [SUAN_ANSWER_HARMONY] = {.name = "harmony"},
@@ -61,6 +61,7 @@ const suan__call_syntax suan__call_syntaxes[SUAN_N_ANSWER_SYNTAXES] = {
                                 .has_one_call = true,
                                 .read = suan__call_read_json,
                                 .head = suan__call_head_json},
+    [SUAN_ANSWER_FUNCTIONARY] = {"functionary", "<function=", "</function>", {NULL}, suan__call_read_named, suan__call_head_functionary},
 };
 
 const char *suan_answer_syntax_name(suan_answer_syntax syntax) {
@@ -85,6 +86,7 @@ suan_answer_syntax suan_answer_syntax_of(const char *source, size_t n) {
         {"<|tool_call_argument_begin|>", SUAN_ANSWER_KIMI},
         {"tool" LOW "call" LOW "begin", SUAN_ANSWER_DEEPSEEK_V3},
         {"<arg_key>", SUAN_ANSWER_GLM},
+        {"start_tag => `<function`", SUAN_ANSWER_FUNCTIONARY},
         {"<function=", SUAN_ANSWER_QWEN3_CODER},
         {"<tool_call>", SUAN_ANSWER_HERMES},
         {"<tool_calls>[", SUAN_ANSWER_APRIEL},

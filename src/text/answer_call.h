@@ -53,12 +53,12 @@ const char *suan__think_close(suan_answer_syntax syntax);
 /* The readers, by what is between the marks. */
 suan__call_read_fn suan__call_read_json;     /* {"name": .., "arguments" or "parameters": ..} */
 suan__call_read_fn suan__call_read_deepseek; /* function, separator, name, code fence; or name, separator, arguments */
-suan__call_read_fn suan__call_read_kimi;
-suan__call_read_fn suan__call_read_mistral; /* name, perhaps an id, arguments; no end mark */
+suan__call_read_fn suan__call_read_named;    /* name, arguments, end mark: Kimi, Functionary */
+suan__call_read_fn suan__call_read_mistral;  /* name, perhaps an id, arguments; no end mark */
 /* The next call of a list: `[` (or a comma, or the end: DONE without a name) and an object. Lists without a call are none. */
 suan__call_read_fn suan__call_read_list, suan__call_read_list_on;
-suan__call_head_fn suan__call_head_json, suan__call_head_deepseek, suan__call_head_kimi, suan__call_head_mistral, suan__call_head_list,
-    suan__call_head_list_on;
+suan__call_head_fn suan__call_head_json, suan__call_head_deepseek, suan__call_head_kimi, suan__call_head_functionary,
+    suan__call_head_mistral, suan__call_head_list, suan__call_head_list_on;
 suan__call_read_fn suan__call_read_dsml, suan__call_read_glm, suan__call_read_coder; /* parameters one by one */
 
 /* Whether the open mark holds the bracket that opens the list. */

@@ -1,4 +1,4 @@
-/* answer_call_named.c: calls that write the name before the arguments: DeepSeek, Kimi, Mistral. */
+/* answer_call_named.c: calls that write the name before the arguments: DeepSeek, Kimi, Functionary, Mistral. */
 #include <string.h>
 
 #include "text/answer_call.h"
@@ -83,11 +83,22 @@ suan__scan suan__call_head_kimi(const suan__call_syntax *syntax, const char *bod
                : SUAN__SCAN_BAD;
 }
 
-suan__scan suan__call_read_kimi(const suan__call_syntax *syntax, const char *body, size_t n, bool is_last, const json_t *tools,
-                                suan__call *call, size_t *end) {
+/* ---- Functionary: NAME>{..} ---- */
+
+suan__scan suan__call_head_functionary(const suan__call_syntax *syntax, const char *body, size_t n, suan__call *call, size_t *at) {
+    (void)syntax;
+    const char *name_end = memchr(body, '>', n);
+    if (!name_end) return memchr(body, '\n', n) ? SUAN__SCAN_BAD : SUAN__SCAN_MORE;
+    *at = (size_t)(name_end - body) + 1;
+    suan__scan r = find_object(body, n, at);
+    return r == SUAN__SCAN_DONE && !suan__call_set_name(call, body, (size_t)(name_end - body)) ? SUAN__SCAN_BAD : r;
+}
+
+suan__scan suan__call_read_named(const suan__call_syntax *syntax, const char *body, size_t n, bool is_last, const json_t *tools,
+                                 suan__call *call, size_t *end) {
     (void)tools;
     size_t at, begin, n_object;
-    suan__scan r = read_head(suan__call_head_kimi, syntax, body, n, call, &at);
+    suan__scan r = read_head(syntax->head, syntax, body, n, call, &at);
     if (r != SUAN__SCAN_DONE) return r;
     r = suan__call_read_object(body, n, at, is_last, syntax->end, &begin, &n_object, end);
     return set_arguments(call, r, body + begin, n_object);

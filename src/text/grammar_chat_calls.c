@@ -49,12 +49,20 @@ static suan__node kimi(suan__chat *c, suan__chat_tool *tool) {
                      suan__chat_marked(c, c->syntax->end));
 }
 
+/* NAME>{..}</function> */
+static suan__node functionary(suan__chat *c, suan__chat_tool *tool) {
+    suan__builder *b = c->b;
+    return SUAN__SEQ(b, suan__json_bytes(b, tool->name), suan__json_bytes(b, ">"), suan__chat_arguments(c, tool),
+                     suan__chat_marked(c, c->syntax->end));
+}
+
 suan__node suan__chat_call_json(suan__chat *c, suan__chat_tool *tool) {
     if (c->syntax->read == suan__call_read_json) return hermes(c);
     bool is_mistral = c->syntax->read == suan__call_read_mistral;
     if (!suan__chat_check_word(c, tool, "name", tool->name, is_mistral ? "[{" : " <>\"")) return SUAN__NO_NODE;
     if (is_mistral) return suan__chat_mistral(c, tool);
-    return c->syntax->read == suan__call_read_kimi ? kimi(c, tool) : deepseek(c, tool);
+    if (c->syntax->head == suan__call_head_functionary) return functionary(c, tool);
+    return c->syntax->head == suan__call_head_kimi ? kimi(c, tool) : deepseek(c, tool);
 }
 
 /* ---- Llama 3 ---- */

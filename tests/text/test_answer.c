@@ -225,6 +225,10 @@ static const answer_case cases[] = {
      "I look.<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\"}}<|message_sep|>\n\n",
      "T(I look.)C(f - {\"a\": \"}\"})"},
     {SUAN_ANSWER_GIGACHAT3, NULL, "<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"f\", \"arguments\": {}}", "C(f - {})"},
+    {SUAN_ANSWER_FUNCTIONARY, NULL, "Well\n<function=f>{\"a\": \"</function>\"}</function><function=g> {}</function>",
+     "T(Well)C(f - {\"a\": \"</function>\"})C(g - {})"},
+    {SUAN_ANSWER_FUNCTIONARY, NULL, "<function=f>{\"a\": 1", "T(<function=f>{\"a\": 1)"},
+    {SUAN_ANSWER_FUNCTIONARY, NULL, "<function=f>[1]</function>", "T(<function=f>[1]</function>)"},
     {SUAN_ANSWER_GIGACHAT3, NULL, "A function call is f().<|message_sep|>\n\n", "T(A function call is f().)"},
     {SUAN_ANSWER_GIGACHAT3, NULL, "function call<|role_sep|>\n{\"name\": \"f\"}", "T(function call<|role_sep|>\n{\"name\": \"f\"})"},
     {SUAN_ANSWER_GIGACHAT31, NULL, "So<|function_call|> {\"name\": \"f\", \"arguments\": {}}<|message_sep|>\n\n", "T(So)C(f - {})"},
@@ -501,6 +505,12 @@ static const rendering renderings[] = {
     {"mistralai-Mistral-Nemo-Instruct-2407", SUAN_ANSWER_MISTRAL_V3, {"[/INST]"}, "</s>", false, false, false, "</s>"},
     {"Mistral-Small-3.2-24B-Instruct-2506", SUAN_ANSWER_MISTRAL, {"[/INST]"}, "</s>", false, false, false, "</s>"},
     {"Apriel-1.6-15b-Thinker-fixed", SUAN_ANSWER_APRIEL, {"<|begin_assistant|>\n"}, "", false, false},
+    {"meetkai-functionary-medium-v3.1",
+     SUAN_ANSWER_FUNCTIONARY,
+     {"<|start_header_id|>assistant<|end_header_id|>\n\n"},
+     "<|eom_id|>",
+     false,
+     false},
     {"GigaChat3-10B-A1.8B", SUAN_ANSWER_GIGACHAT3, {"\n\nassistant<|role_sep|>\n"}, "<|message_sep|>\n\n", true, false},
     {"GigaChat3.1-10B-A1.8B", SUAN_ANSWER_GIGACHAT31, {"\n\nassistant<|role_sep|>\n"}, "<|message_sep|>\n\n", true, false},
 };
@@ -605,8 +615,8 @@ static void round_trip(const rendering *r, const char *source, size_t n_source) 
                                 "assistant", "content", content, "tool_calls", calls, "add_generation_prompt", 0, "tools", tools);
     if (r->is_bare) json_object_del(request, "tools");
     char *text = json_dumps(request, 0), *tools_text = json_dumps(tools, 0);
-    suan_template_token eos = {"eos_token", r->eos};
-    suan_template_options o = {.now = &jinja_now, .tokens = &eos, .n_tokens = r->eos ? 1 : 0};
+    suan_template_token tokens[] = {{"bos_token", "<s>"}, {"eos_token", r->eos}};
+    suan_template_options o = {.now = &jinja_now, .tokens = tokens, .n_tokens = r->eos ? 2 : 1};
     suan_rendered out;
     suan_error err = {0};
     if (jinja_render_text(source, n_source, text, &o, &out, &err) != SUAN_OK) fail_msg("%s: %s", r->file, err.message);
@@ -728,6 +738,8 @@ static void test_cuts_of_anything(void **state) {
                                          "functools",
                                          "function call<|role_sep|>\n",
                                          "<|function_call|>",
+                                         "<function=f>",
+                                         "</function>",
                                          "<|message_sep|>\n\n",
                                          "<tool_calls>",
                                          "</tool_calls>",

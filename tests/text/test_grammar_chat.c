@@ -228,6 +228,8 @@ static const text_case texts[] = {
     {SUAN_ANSWER_APRIEL, SUAN_TOOLS_AUTO, false, NULL, "Ok\n<tool_calls>[{\"name\": \"get\", \"arguments\": {}}]</tool_calls>", 1},
     {SUAN_ANSWER_FUNCTOOLS, SUAN_TOOLS_AUTO, false, NULL, "import functools", 1},
     {SUAN_ANSWER_FUNCTOOLS, SUAN_TOOLS_AUTO, false, NULL, "functools[{\"name\": \"get\", \"arguments\": {}}]", 1},
+    {SUAN_ANSWER_FUNCTIONARY, SUAN_TOOLS_AUTO, false, NULL, "Hm<function=get>{}</function><function=get_time>{}</function>", 1},
+    {SUAN_ANSWER_FUNCTIONARY, SUAN_TOOLS_REQUIRED, false, NULL, "<function=other", -1},
     {SUAN_ANSWER_GIGACHAT3, SUAN_TOOLS_AUTO, false, NULL,
      "Hm.<|message_sep|>\n\nfunction call<|role_sep|>\n{\"name\": \"get\", \"arguments\": {}}", 1},
     {SUAN_ANSWER_GIGACHAT3, SUAN_TOOLS_REQUIRED, false, NULL,
