@@ -95,6 +95,9 @@ bool suan__ask_describe_tools(const suan__ask_state *a, json_t *messages, bool i
 bool suan__ask_write_calls(json_t *messages);
 /* Whether calls have ids of nine letters and digits; makes such of those of a message. */
 #define SUAN__SHORT_ID 9
+/* Messages with several calls become one for each, with its results behind it, for templates that write one. */
+bool suan__ask_has_single_calls(const suan__server *s);
+bool suan__ask_split_calls(json_t *messages);
 bool suan__ask_has_short_ids(const suan__server *s);
 bool suan__ask_shorten_ids(json_t *message);
 

@@ -192,7 +192,8 @@ static char *request_text(const suan__ask_state *a, size_t n_messages, attempt h
     json_t *messages = normal_messages(a, n_messages, how.text_arguments, problem);
     if (!messages) return NULL;
     bool knows_calls = suan__ask_mentions(model, "tools") || suan__ask_mentions(model, "tool_calls");
-    bool is_good = (knows_calls || suan__ask_write_calls(messages)) &&
+    bool is_good = (!suan__ask_has_single_calls(suan__exchange_server(a->x)) || suan__ask_split_calls(messages)) &&
+                   (knows_calls || suan__ask_write_calls(messages)) &&
                    (!suan__ask_describes_tools(a) || suan__ask_describe_tools(a, messages, how.in_user));
     json_t *request = json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
     is_good = is_good && request;

@@ -1,7 +1,8 @@
 /* ask_tools.c: tools and calls where the model's template falls short of them.
  *
  * A template that does not speak of tools gets them described in words, in the system message; calls are asked for, and read, as JSON in <tool_call> tags (the syntax hermes), or in the
- * template's own marks where it has some. A template that does not speak of calls gets those of earlier turns, and their results, as text in the same tags. Some templates want short ids.
+ * template's own marks where it has some. A template that does not speak of calls gets those of earlier turns, and their results, as text in the same tags. Some templates want short ids, some write only the
+ * first call of a message (or raise for a second).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,62 @@ bool suan__ask_write_calls(json_t *messages) {
         }
         i++;
     }
+    return is_good;
+}
+
+/* ---- one call a message ---- */
+
+bool suan__ask_has_single_calls(const suan__server *s) {
+    return s->syntax == SUAN_ANSWER_LLAMA3 || s->syntax == SUAN_ANSWER_GIGACHAT3 || s->syntax == SUAN_ANSWER_GIGACHAT31;
+}
+
+static bool is_result_of(const json_t *result, const json_t *call) {
+    const char *id = json_string_value(json_object_get(call, "id")), *of = json_string_value(json_object_get(result, "tool_call_id"));
+    return id && of && strcmp(id, of) == 0;
+}
+
+/* The message with its call i alone; what else it says stands in the first. */
+static json_t *with_call(json_t *message, const json_t *calls, size_t i) {
+    json_t *one = i == 0 ? json_copy(message) : json_pack("{s:O, s:s}", "role", json_object_get(message, "role"), "content", "");
+    if (!one || json_object_set_new(one, "tool_calls", json_pack("[O]", json_array_get(calls, i))) == 0) return one;
+    json_decref(one);
+    return NULL;
+}
+
+/* Appends the message for each of its calls, and behind each what it resulted in; then what is left of the results. */
+static bool split(json_t *out, json_t *message, json_t *results) {
+    const json_t *calls = json_object_get(message, "tool_calls");
+    bool is_good = true;
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        is_good = is_good && json_array_append_new(out, with_call(message, calls, i)) == 0;
+        for (size_t k = 0; is_good && k < json_array_size(results);) {
+            json_t *result = json_array_get(results, k);
+            if (!is_result_of(result, json_array_get(calls, i))) {
+                k++;
+                continue;
+            }
+            is_good = json_array_append(out, result) == 0 && json_array_remove(results, k) == 0;
+        }
+    }
+    return is_good && json_array_extend(out, results) == 0;
+}
+
+bool suan__ask_split_calls(json_t *messages) {
+    json_t *out = json_array();
+    bool is_good = out != NULL;
+    for (size_t i = 0, n = json_array_size(messages); is_good && i < n; i++) {
+        json_t *message = json_array_get(messages, i), *results = json_array();
+        if (json_array_size(json_object_get(message, "tool_calls")) < 2) {
+            is_good = json_array_append(out, message) == 0;
+        } else {
+            for (; is_good && i + 1 < n && strcmp(role_of(json_array_get(messages, i + 1)), "tool") == 0; i++)
+                is_good = json_array_append(results, json_array_get(messages, i + 1)) == 0;
+            is_good = is_good && split(out, message, results);
+        }
+        json_decref(results);
+    }
+    is_good = is_good && json_array_clear(messages) == 0 && json_array_extend(messages, out) == 0;
+    json_decref(out);
     return is_good;
 }
 

@@ -254,6 +254,30 @@ static void test_short_ids(void **state) {
     }
 }
 
+/* Templates that write the first call of a message only, or raise for a second. */
+static void test_one_call_a_message(void **state) {
+    static const char *const names[] = {"meta-llama-Llama-3.1-8B-Instruct", "GigaChat3-10B-A1.8B", "GigaChat3.1-10B-A1.8B"};
+    for (size_t i = 0; i < 3; i++) {
+        if (!open_fixture(names[i])) continue;
+        char *prompt =
+            prompt_for("[" USER ", {'role': 'assistant', 'content': 'Hm', 'tool_calls': ["
+                       "{'id': 'a', 'type': 'function', 'function': {'name': 'f', 'arguments': {'n': 11}}},"
+                       "{'id': 'b', 'type': 'function', 'function': {'name': 'f', 'arguments': {'n': 22}}}]},"
+                       "{'role': 'tool', 'tool_call_id': 'b', 'content': 'two'}, {'role': 'tool', 'tool_call_id': 'a', 'content': 'one'},"
+                       "{'role': 'tool', 'tool_call_id': 'c', 'content': 'whose'}, {'role': 'user', 'content': 'and?'}]",
+                       TOOLS, NULL);
+        assert_non_null(prompt);
+        static const char *const order[] = {"{\"n\": 11}", "one", "{\"n\": 22}", "two", "whose", "and?"};
+        const char *at = strstr(prompt, order[0]);
+        for (int k = 0; k < 6; k++) {
+            if (!at) fail_msg("%s: %s is not where it should be: %s", names[i], order[k], prompt);
+            at = k < 5 ? strstr(at, order[k + 1]) : at;
+        }
+        free(prompt);
+        close_model();
+    }
+}
+
 /* What writes tools, but calls in a syntax that is not known, is refused; not without tools. */
 static void test_unknown_syntax(void **state) {
     if (!open_fixture("LFM2-8B-A1B")) return;
@@ -295,6 +319,7 @@ int main(void) {
         cmocka_unit_test(test_calls_come_of_it),
         cmocka_unit_test(test_own_marks_stay),
         cmocka_unit_test(test_short_ids),
+        cmocka_unit_test(test_one_call_a_message),
         cmocka_unit_test(test_open_reasoning_is_closed),
         cmocka_unit_test(test_unknown_syntax),
     };
