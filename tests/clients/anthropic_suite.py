@@ -273,7 +273,7 @@ def tools_model_thinks(o):
         final = s.get_final_message()
     assert "thinking" in kinds and final.content[0].signature
     # What was thought goes back; without being asked the model does not think.
-    m = c.messages.create(model=o.tools_model, max_tokens=4, messages=[{"role": "user", "content": "Why?"}, {"role": "assistant", "content": [
+    m = c.messages.create(model=o.tools_model, max_tokens=4, **greedy(), messages=[{"role": "user", "content": "Why?"}, {"role": "assistant", "content": [
         {"type": "thinking", "thinking": "hm", "signature": m.content[0].signature}, {"type": "text", "text": "So."}]}, {"role": "user", "content": "Oh."}])
     assert m.content[0].type == "text"
 
