@@ -242,7 +242,7 @@ bool suan__ask_may_later(const suan__problem *problem) {
 
 /* For want of room the ask stays prepared. */
 static void refuse(suan__ask_state *a, const suan_error *err, suan__problem *problem) {
-    suan__problem_from(problem, a->ask.messages ? "messages" : "prompt", err);
+    suan__ask_engine_problem(a, problem, a->ask.messages ? "messages" : "prompt", err);
     a->is_prepared = true;
     if (suan__ask_may_later(problem)) {
         problem->retry_after = retry_seconds(suan__exchange_server(a->x));
@@ -331,7 +331,7 @@ static void find_problem(suan__ask_state *a, const suan_event *event, bool is_go
                           is_gone ? "The client has gone." : "The request was cancelled: the server stops.");
         a->problem.retry_after = 1;
     } else if (event->error) {
-        suan__problem_from(&a->problem, "", event->error);
+        suan__ask_engine_problem(a, &a->problem, "", event->error);
     } else {
         suan__problem_set(&a->problem, SUAN__PROBLEM_INTERNAL, "", "The request failed: %s.", suan_status_text(event->status));
     }

@@ -260,7 +260,7 @@ static void on_choice(suan__ask_choice *c, const suan_event *event) {
         if (event->status < 0 && !c->a->has_failed) {
             c->a->has_failed = true;
             if (event->error)
-                suan__problem_from(&c->a->problem, "", event->error);
+                suan__ask_engine_problem(c->a, &c->a->problem, "", event->error);
             else
                 suan__problem_set(&c->a->problem, SUAN__PROBLEM_INTERNAL, "", "The answer failed: %s.", suan_status_text(event->status));
         }

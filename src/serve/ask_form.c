@@ -26,6 +26,15 @@ static bool grammar_problem(suan__problem *problem, const char *param, suan_erro
     return suan__problem_from(problem, param, err);
 }
 
+/* Some limits are only passed with the model's vocabulary, when the request is handed in or in the middle of its answer. The library says SUAN_ELIMIT for a full queue as well: the
+ * first word tells them apart. */
+bool suan__ask_engine_problem(const suan__ask_state *a, suan__problem *problem, const char *param, const suan_error *err) {
+    static const char grammar[] = "grammar: ";
+    suan_error copy = *err;
+    if (strncmp(err->message, grammar, sizeof grammar - 1) != 0) return suan__problem_from(problem, param, err);
+    return grammar_problem(problem, a->ask.format == SUAN__FORMAT_FREE ? "tools" : "response_format", &copy);
+}
+
 /* The end of the prompt, which tells the grammar whether the answer may begin with reasoning: not where the request turned it off, nor where the template knows none. A mark of
  * reasoning's end says so, whatever the prompt. Harmony's channels are its own matter. */
 static void set_prompt(const suan__ask_state *a, suan_chat_form *form) {

@@ -103,6 +103,8 @@ bool suan__ask_shorten_ids(json_t *message);
 
 /* ask_form.c: the grammar, if one is wanted. */
 bool suan__ask_compile(suan__ask_state *a, suan__problem *problem);
+/* From an error of the batch; returns false. param: the field where it is not the grammar. */
+bool suan__ask_engine_problem(const suan__ask_state *a, suan__problem *problem, const char *param, const suan_error *err);
 /* ask_events.c: one choice for each that is asked for; the batch's events. */
 bool suan__ask_choices_init(suan__ask_state *a, suan__problem *problem);
 void suan__ask_choices_fini(suan__ask_state *a);

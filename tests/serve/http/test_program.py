@@ -1,4 +1,4 @@
-"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, H-09, and what a service manager and an operator see."""
+"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, H-09, R-04, and what a service manager and an operator see."""
 import hashlib
 import json
 import os
@@ -496,6 +496,29 @@ def h09_errors():
                 json.loads(replies[0].body)
 
 
+def r04_limits():
+    """R-04: a schema that passes a limit only with the model's vocabulary, at once or in the middle of the answer, is the request's mistake: 400 with its name, not worth a retry"""
+    many = {"anyOf": [{"type": "object", "properties": {"k%d" % i: {"const": i}}} for i in range(3000)]}
+    words = {"type": "string", "pattern": "^(%s)$" % "|".join("w%dz" % i for i in range(8000))}
+
+    def form(schema):
+        return {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    ways = (("/v1/chat/completions", dict(CHAT, response_format=form(many))), ("/v1/chat/completions", dict(CHAT, response_format=form(words))),
+            ("/v1/responses", {"model": "seed", "input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": many}}}),
+            ("/v1/messages", dict(CHAT, max_tokens=5, output_config={"format": {"type": "json_schema", "schema": many}})),
+            ("/v1beta/models/seed:generateContent", {"contents": [{"parts": [{"text": "x"}]}],
+                                                     "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": many}}),
+            ("/api/chat", {"model": "seed", "messages": CHAT["messages"], "format": many}))
+    with Program() as p:
+        for path, body in ways:
+            reply = p.ask("POST", path, body, timeout=60)[0]
+            assert reply.status == 400 and b"grammar: " in reply.body, (path, reply.status, reply.body)
+            assert reply.header("Retry-After") is None and reply.header("x-should-retry") == "false", (path, reply.headers)
+        error = json.loads(p.ask("POST", *ways[0], timeout=60)[0].body)["error"]
+        assert (error["type"], error["param"]) == ("invalid_request_error", "response_format"), error
+        assert p.chat(max_tokens=2).status == 200
+
+
 def killed():
     """kill -9 while answers are written: the ledger is whole, and the next server goes on with it"""
     with Program() as p:
@@ -513,4 +536,4 @@ def killed():
             s.close()
 
 
-main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, killed])
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, r04_limits, killed])
