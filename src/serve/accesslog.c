@@ -91,7 +91,8 @@ static json_t *line_of(int64_t ms, const char *event) {
 
 void suan__access_log(const suan__exchange *x) {
     double seconds = suan__now() - x->came;
-    int status = x->is_gone && !x->has_ended ? 499 : x->status ? x->status : 499;
+    bool was_told = x->has_ended || x->was_answered; /* the reply was written, whatever the client did then */
+    int status = (x->is_gone && !was_told) || !x->status ? 499 : x->status;
     suan__metrics_request(x->http->server->metrics, x->route, status, seconds);
     if (x->route && x->route->flags & SUAN__ROUTE_UNLOGGED && status < 400) return;
     json_t *line = line_of(x->came_ms, "request");

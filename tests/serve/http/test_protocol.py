@@ -75,6 +75,7 @@ def h03_bodies():
                 s.sendall(head + extra)
                 got, closed = read_all(s, 5)
                 assert status_of(got) == 413 and closed, got
+        assert wait_until(lambda: sorted(json.loads(line)["status"] for line in server.log_lines() if b'"POST"' in line) == [200, 413, 413]), server.log_lines()
         # without end, in large chunks and in chunks of one byte
         for chunk in (b"10000\r\n" + b"x" * 65536 + b"\r\n", b"1\r\nx\r\n" * 1000):
             with server.connect() as s:
