@@ -1,4 +1,4 @@
-"""No client at all: every member of a request in turn gets values of wrong types and sizes. The answer is one of the interface's own errors, and names the member; never a
+"""Rows H-01, N2, N3, without a client: every member of a request in turn gets values of wrong types and sizes. The answer is one of the interface's own errors, and names the member; never a
 failure of the server, never silence.
 
     python members_suite.py --url .. --tools-url ..

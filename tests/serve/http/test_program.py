@@ -1,4 +1,4 @@
-"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, H-09, R-04, and what a service manager and an operator see."""
+"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, I7, H-09, H-11, R-04, and what a service manager and an operator see."""
 import hashlib
 import json
 import os
@@ -265,7 +265,7 @@ def reload_certificate():
 
 
 def refusals():
-    """O1: where the queue is full 503, where a key's share is used up 429: at once, with Retry-After, in the interface's form; others have their answers"""
+    """O1, I7: where the queue is full 503, where a key's share is used up 429: at once, with Retry-After, in the interface's form; others have their answers"""
     ways = (("/v1/chat/completions", CHAT, lambda e: e["error"]["type"]), ("/v1/messages", dict(CHAT, max_tokens=5), lambda e: e["error"]["type"]),
             ("/v1beta/models/seed:generateContent", {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}, lambda e: e["error"]["status"]),
             ("/api/chat", {"model": "seed", "messages": CHAT["messages"]}, lambda e: e["error"]))
@@ -519,6 +519,28 @@ def r04_limits():
         assert p.chat(max_tokens=2).status == 200
 
 
+def h11_addresses():
+    """H-11: no address that a request names is fetched or read, on this machine or elsewhere: 400, and nobody calls"""
+    with Program() as p, socket.socket() as trap:
+        trap.bind(("127.0.0.1", 0))
+        trap.listen(8)
+        trap.setblocking(False)
+        for url in ("http://127.0.0.1:%d/x.png" % trap.getsockname()[1], "http://169.254.169.254/latest/meta-data", "file:///etc/passwd"):
+            schema = {"$ref": url}
+            for path, body in (
+                ("/v1/chat/completions", dict(CHAT, messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])),
+                ("/v1/chat/completions", dict(CHAT, response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}})),
+                ("/v1/responses", {"model": "seed", "input": [{"role": "user", "content": [{"type": "input_file", "file_url": url}]}]}),
+                ("/v1/messages", dict(CHAT, max_tokens=2, messages=[{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": url}}]}])),
+                ("/v1/messages", dict(CHAT, max_tokens=2, messages=[{"role": "user", "content": [{"type": "document", "source": {"type": "url", "url": url}}]}])),
+                ("/v1beta/models/seed:generateContent", {"contents": [{"parts": [{"fileData": {"mimeType": "image/png", "fileUri": url}}]}]}),
+                ("/api/chat", {"model": "seed", "messages": CHAT["messages"], "format": schema}),
+            ):
+                reply = p.ask("POST", path, body)[0]
+                assert reply.status == 400 and b"root:" not in reply.body, (path, body, reply.status, reply.body)
+        assert not select.select([trap], [], [], 0.3)[0], "somebody came to fetch"
+
+
 def killed():
     """kill -9 while answers are written: the ledger is whole, and the next server goes on with it"""
     with Program() as p:
@@ -536,4 +558,4 @@ def killed():
             s.close()
 
 
-main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, r04_limits, killed])
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, r04_limits, h11_addresses, killed])
