@@ -75,7 +75,7 @@ for stage in "$@"; do
         sh scripts/deps.sh build test || exit 1
         ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         export ASAN_OPTIONS UBSAN_OPTIONS
-        build build-sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static &&
+        build build-sanitize -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static -Dc_args=-g1 &&
             check build-sanitize -t 5 --no-suite house --no-suite numbers --no-suite oracle --no-suite clients --no-suite slow
         unset ASAN_OPTIONS UBSAN_OPTIONS
         ;;

@@ -210,8 +210,5 @@ int main(int argc, char **argv) {
 #if defined(SUAN__HAVE_AVX2)
     if (suan__cpu_has_avx2()) status |= run_emulated("emulated tiles, avx2", emulated_tiles_avx2);
 #endif
-#if defined(SUAN__HAVE_NEON)
-    status |= run_emulated("emulated tiles, neon", emulated_tiles_neon);
-#endif
     return status;
 }

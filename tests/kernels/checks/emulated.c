@@ -17,21 +17,13 @@ VEC vi vi_mul_16(vi a, vi b) {
 VEC vi vi_sra_16(vi a, int n) {
     return _mm512_srai_epi16(a, (unsigned)n);
 }
-#elif defined(__AVX2__)
+#else
 #include "kernels/simd/vec_avx2.h"
 VEC vi vi_mul_16(vi a, vi b) {
     return _mm256_mullo_epi16(a, b);
 }
 VEC vi vi_sra_16(vi a, int n) {
     return _mm256_srai_epi16(a, n);
-}
-#else
-#include "kernels/simd/vec_neon.h"
-VEC vi vi_mul_16(vi a, vi b) {
-    return vreinterpretq_s32_s16(vmulq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b)));
-}
-VEC vi vi_sra_16(vi a, int n) {
-    return vreinterpretq_s32_s16(vshlq_s16(vreinterpretq_s16_s32(a), vdupq_n_s16((int16_t)-n)));
 }
 #endif
 

@@ -7,6 +7,5 @@
 /* They fill matmul_tiles. */
 void emulated_tiles_avx2(suan__kernels *t);
 void emulated_tiles_avx512(suan__kernels *t);
-void emulated_tiles_neon(suan__kernels *t);
 
 #endif
