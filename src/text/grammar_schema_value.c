@@ -75,8 +75,9 @@ static bool has_required(const json_t *row, const json_t *value) {
     return true;
 }
 
-static bool row_fits(suan__schema *c, uint32_t i_row, const json_t *value) {
-    const json_t *row = c->row[i_row].json, *values = json_object_get(row, "enum");
+/* is_listed: the value is one of the row's enum. */
+static bool row_fits(suan__schema *c, uint32_t i_row, const json_t *value, bool is_listed) {
+    const json_t *row = c->row[i_row].json, *values = is_listed ? NULL : json_object_get(row, "enum");
     if (!(c->row[i_row].types & suan__json_types(value)) || (values && !is_in(values, value))) return false;
     const char *s = json_string_value(value);
     size_t n = json_string_length(value);
@@ -95,14 +96,19 @@ static bool row_fits(suan__schema *c, uint32_t i_row, const json_t *value) {
     }
 }
 
-bool suan__set_fits(suan__schema *c, const suan__schema_set *s, const json_t *value) {
+/* from: the row whose enum the value is of, if any. */
+static bool set_fits(suan__schema *c, const suan__schema_set *s, const json_t *value, const uint32_t *from) {
     if (s->is_never || !(suan__set_types(c, s) & suan__json_types(value))) return false;
     for (uint32_t i = 0; i < s->n && suan__schema_may_go_on(c, 1); i++) {
         uint32_t what = SUAN__ITEM_WHAT(s->item[i]), index = SUAN__ITEM_INDEX(s->item[i]);
-        if (what == SUAN__ITEM_ROW && !row_fits(c, index, value)) return false;
+        if (what == SUAN__ITEM_ROW && !row_fits(c, index, value, from && index == *from)) return false;
         if (what == SUAN__ITEM_VALUE && !suan__json_same(c->value[index], value, 0)) return false;
     }
     return true;
+}
+
+bool suan__set_fits(suan__schema *c, const suan__schema_set *s, const json_t *value) {
+    return set_fits(c, s, value, NULL);
 }
 
 /* The rule of a part of a value: this value, and what the set asks of the part. */
@@ -150,11 +156,10 @@ suan__node suan__schema_enum(suan__schema *c, const suan__schema_set *s, const j
     suan__word *words = suan__calloc(n, sizeof *words);
     suan__node *parts = suan__calloc(n + 1, sizeof *parts), node = SUAN__NO_NODE;
     suan__buf text = {0};
-    (void)row;
     if (!words || !parts) suan__builder_fail(c->b, SUAN_ENOMEM, "%s: out of memory", c->what);
     for (size_t i = 0; i < n && suan__schema_may_go_on(c, 1 + n / 64); i++) {
         const json_t *value = json_array_get(values, i);
-        if (!suan__set_fits(c, s, value)) continue;
+        if (!set_fits(c, s, value, &row)) continue;
         if (json_is_object(value) || json_is_array(value)) {
             suan__schema_set one;
             suan__set_copy(c, &one, s);
