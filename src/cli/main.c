@@ -7,6 +7,7 @@
 #include "cli/help.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "suan/log.h"
 
 static const cli_command *const commands[] = {&cli_command_run,     &cli_command_chat,  &cli_command_serve,    &cli_command_inspect,
                                               &cli_command_convert, &cli_command_bench, &cli_command_tokenize, &cli_command_template,
@@ -51,9 +52,14 @@ static int fail_unknown(const char *word) {
     return 2;
 }
 
+static void warn(void *ctx, suan_log_level level, const char *message) {
+    fprintf(stderr, "suan: warning: %s\n", message);
+}
+
 int main(int argc, char **argv) {
     suan_error err = {0};
     cli_output_init();
+    suan_log_set(warn, NULL, SUAN_LOG_WARN);
     if (suan__map_guard_install(&err) != SUAN_OK) return cli_fail("start", &err);
     if (argc < 2) {
         fprintf(stderr, "suan: no command given\nTry \"suan --help\".\n");

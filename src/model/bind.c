@@ -407,7 +407,7 @@ static void check_leftovers(suan__binder *b) {
         else if (layer >= 0)
             b->status = suan__fail(b->err, SUAN_EUNSUPPORTED,
                                    "%s: tensor %s has no place in this architecture, so the answers would be wrong", b->ck->path, name);
-        else
+        else if (!b->is_measured)
             suan__log_message(SUAN_LOG_WARN, "%s: tensor %s is not used", b->ck->path, name);
     }
 }
@@ -436,6 +436,7 @@ suan_status suan__model_measure(const suan__family *family, const suan__hparams 
     suan__arena_init(&arena, 1 << 16);
     suan__binder_init(&b, ck, hp, &arena, err);
     b.as_type = as_type;
+    b.is_measured = true;
     b.embd = &embd;
     b.head = &head;
     b.out_norm = &out_norm;

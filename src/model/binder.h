@@ -48,7 +48,7 @@ struct suan__binder {
     /* Recording what is bound under GGUF's names (plan.h); plan NULL: not asked for. */
     suan__plan *plan;
     suan__plan_tensor **last_plan;
-    bool is_invented, split_kv_b, is_ahead; /* is_ahead: of the module behind the trunk; hp has its layer as the last */
+    bool is_invented, split_kv_b, is_measured, is_ahead; /* is_measured: nothing is loaded; is_ahead: of the module behind the trunk; hp has its layer as the last */
     suan__layer *layers;
     suan__weight *embd, *head;
     float **out_norm;

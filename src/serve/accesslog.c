@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
+#include "suan/log.h"
 
 /* The log belongs to the process, as stderr does. */
 static struct {
@@ -24,6 +25,11 @@ static struct {
 
 static int open_file(const char *path) {
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+}
+
+/* What the library has to say: the ledger's disk is full, say. */
+static void library_message(void *ctx, suan_log_level level, const char *message) {
+    suan__event_log(level == SUAN_LOG_ERROR ? "error" : level == SUAN_LOG_WARN ? "warning" : "note", "%s", message);
 }
 
 suan_status suan__access_log_open(const char *file, suan_error *err) {
@@ -39,6 +45,7 @@ suan_status suan__access_log_open(const char *file, suan_error *err) {
     sink.fd = fd;
     sink.is_open = true;
     pthread_mutex_unlock(&sink.lock);
+    suan_log_set(library_message, NULL, SUAN_LOG_INFO);
     return SUAN_OK;
 }
 
@@ -55,6 +62,7 @@ bool suan__access_log_reopen(void) {
 }
 
 void suan__access_log_close(void) {
+    suan_log_set(NULL, NULL, SUAN_LOG_NONE);
     pthread_mutex_lock(&sink.lock);
     if (sink.fd >= 0) close(sink.fd);
     suan__free(sink.path);

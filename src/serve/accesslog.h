@@ -7,7 +7,7 @@
 
 #include "serve/exchange.h"
 
-/* Where lines go: a file that is appended to (made with mode 0600), or NULL for stderr. */
+/* Where lines go: a file that is appended to (made with mode 0600), or NULL for stderr. The library's messages (suan/log.h) go there, too. */
 suan_status suan__access_log_open(const char *file, suan_error *err);
 /* Opens the file anew, for those who rotate logs; false: that fails, and lines go on to where they went. */
 bool suan__access_log_reopen(void);

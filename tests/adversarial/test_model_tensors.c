@@ -4,6 +4,7 @@
 #include "../base/scratch.h"
 #include "formats/json.h"
 #include "model_image.h"
+#include "suan/log.h"
 #include "suan/session.h"
 
 typedef struct folder {
@@ -284,18 +285,24 @@ static void test_c_06_stacked_experts(void **state) {
     folder_remove(&f);
 }
 
-/* A tensor that the graph has no place for would change what the model means. */
+static char told[512]; /* the log's messages */
+static void take_message(void *ctx, suan_log_level level, const char *message) {
+    size_t n = strlen(told);
+    snprintf(told + n, sizeof told - n, "[%s]", message);
+}
+
+/* A tensor that the graph has no place for would change what the model means. One outside the layers is mentioned, once, where it says anything new. */
 static void test_tensors_without_a_place_are_refused(void **state) {
     (void)state;
     static const struct {
         bool gguf;
         const char *name;
-        bool accepted;
+        bool accepted, mentioned;
     } cases[] = {
         {true, "blk.0.attn_q.bias", false},
         {true, "blk.9.attn_norm.weight", false},
         {true, "blk.1.ffn_gate_exps.scale", false},
-        {true, "rope_freqs_extra", true},
+        {true, "rope_freqs_extra", true, true},
         {false, "model.layers.1.self_attn.sinks", false},
         {false, "model.layers.61.input_layernorm.weight", false},
         {false, "model.layers.0.self_attn.rotary_emb.inv_freq", true},
@@ -308,7 +315,12 @@ static void test_tensors_without_a_place_are_refused(void **state) {
         snprintf(t->name, sizeof t->name, "%s", cases[i].name);
         if (cases[i].accepted) {
             suan_error err;
+            *told = 0;
+            suan_log_set(take_message, NULL, SUAN_LOG_WARN);
             if (folder_try(&f, &err) != SUAN_OK) fail_msg("%s: refused: %s", t->name, err.message);
+            suan_log_set(NULL, NULL, SUAN_LOG_NONE);
+            const char *at = strstr(told, t->name);
+            assert_true(cases[i].mentioned ? at && strchr(told, ']') == told + strlen(told) - 1 : !*told);
         } else {
             check_refused(&f, cases[i].name, "without a place");
         }

@@ -1,4 +1,5 @@
 """suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, I7, H-09, H-11, R-04, and what a service manager and an operator see."""
+import contextlib
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -541,6 +543,20 @@ def h11_addresses():
         assert not select.select([trap], [], [], 0.3)[0], "somebody came to fetch"
 
 
+def ledger_waits():
+    """a ledger that cannot be written costs no answer: the log says why, its rows wait, and come when it can be"""
+    with Program() as p:
+        path = os.path.join(p.state, "ledger.db")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            assert p.chat(max_tokens=2).status == 200
+            assert wait_until(lambda: any(b'"error"' in l and b"1 rows wait" in l for l in p.log_lines()), 30), p.log_lines()
+            assert b"suan_ledger_rows_waiting 1\n" in p.ask("GET", "/metrics")[0].body
+            db.execute("COMMIT")
+            assert wait_until(lambda: any(b'"note"' in l and b"written again" in l for l in p.log_lines()), 30), p.log_lines()
+            assert db.execute("SELECT count(*) FROM requests").fetchone() == (1,)
+
+
 def killed():
     """kill -9 while answers are written: the ledger is whole, and the next server goes on with it"""
     with Program() as p:
@@ -558,4 +574,4 @@ def killed():
             s.close()
 
 
-main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, r04_limits, h11_addresses, killed])
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, r04_limits, h11_addresses, ledger_waits, killed])
