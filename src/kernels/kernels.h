@@ -143,7 +143,7 @@ void suan__attn_q8_panels(void *panels, const void *rows, size_t row_bytes, size
  * by rule 4 (partial sum t mod 64). n >= 1. */
 typedef void suan__attn_softmax_fn(float *s, int n, float *max, float *sum);
 /* o[i * ldo + j] = sum over t of p[i * ldp + t] * v[t * ldv + j], in order of t from +0 by fma; j < dv. first > 0: the sums go on from o's
- * present values with t = first. q8: v is the block of rows, ldv its ld, and a value is fma(byte, d, -(128 * d)). */
+ * present values with t = first. q8: v is the block of rows, ldv its ld (at most 65536), and a value is fma(byte, d, -(128 * d)). */
 typedef void suan__attn_pv_fn(float *o, size_t ldo, const float *p, size_t ldp, int n_q, const void *v, size_t ldv, int first, int n_pos,
                               int dv, suan__soon soon);
 /* Merges block (o2, m2, s2) into the running (o, *m, *s): M = max(*m, m2); a = exp(*m - M); b = exp(m2 - M); *s = fma(*s, a, s2 * b);

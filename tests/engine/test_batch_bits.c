@@ -1,4 +1,5 @@
-/* What a request gets is what it would get alone, bit for bit: random requests in random company, in little memory. */
+/* What a request gets is what it would get alone, bit for bit: random requests in random company, in little memory (I-01, I-02, I-06). Pages that are given back are filled
+ * with values that would show (I2). */
 #include "../oracle/rows.h"
 #include "base/memory.h"
 #include "batch.h"

@@ -1,4 +1,4 @@
-/* Batches of every kind of cache and attention, over the small models of the outside references: answers are as alone. And models that fail: one sequence, or all. */
+/* Batches of every kind of cache and attention, over the small models of the outside references: answers are as alone (I-06, experts too). And models that fail: one sequence, or all. */
 #include <fcntl.h>
 #include <sys/stat.h>
 

@@ -78,7 +78,7 @@ static void test_companions_wait_for_a_common_prefix(void **state) {
     }
 }
 
-/* Not across owners. */
+/* I-03: not across owners. */
 static void test_owners_do_not_share(void **state) {
     for (int share = 0; share < 2; share++) {
         suan_batch *batch = still((suan_batch_options){.n_ctx = 1024, .n_sequences = 4, .share_between_owners = share}, 0);
@@ -93,6 +93,23 @@ static void test_owners_do_not_share(void **state) {
         assert_int_equal(stats_of(batch).cross_owner_hits > 0, share);
         finish(batch, c, 4);
     }
+}
+
+/* I-04: one id decides, wherever it stands: what is taken from the cache ends before it. */
+static void test_prefixes_are_compared_whole(void **state) {
+    static const size_t places[] = {0, 1, 63, 127, 128, 255, 256, 257, 511, 512, 598};
+    suan_batch *batch = still((suan_batch_options){.n_ctx = 1024, .n_sequences = 2}, 0);
+    client *c[1 + sizeof places / sizeof *places];
+    const size_t n = sizeof c / sizeof *c;
+    for (size_t i = 0; i < n; i++) {
+        c[i] = make(1, 600, 1, 600);
+        if (i > 0) c[i]->ids[places[i - 1]] ^= 1;
+        client_submit(c[i], batch);
+        turns_until(batch, &c[i]->is_over, 1000);
+        size_t most = i > 0 ? places[i - 1] : 0;
+        assert_true(c[i]->usage.n_cached <= most && c[i]->usage.n_cached + 1 >= most); /* a page is not copied for one position */
+    }
+    finish(batch, c, n);
 }
 
 /* Somebody with one request does not wait for another one's hundred. */
@@ -133,7 +150,7 @@ static void test_turns(void **state) {
     finish(batch, c, 12);
 }
 
-/* Prompts take no more of a step than is left; those who write lose no step. */
+/* O2: prompts take no more of a step than is left; those who write lose no step. */
 static void test_a_long_prompt_stops_nobody(void **state) {
     suan_batch *batch = still((suan_batch_options){.n_ctx = 4096, .n_sequences = 4, .step_tokens = 64}, 0);
     client *c[2] = {make(1, 0, 1, 10), make(2, 0, 2, 3000)};
@@ -399,6 +416,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_companions_wait_for_a_common_prefix),
         cmocka_unit_test(test_owners_do_not_share),
+        cmocka_unit_test(test_prefixes_are_compared_whole),
         cmocka_unit_test(test_one_request_beside_a_hundred),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_a_long_prompt_stops_nobody),

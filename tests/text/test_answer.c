@@ -668,7 +668,7 @@ static void test_round_trips(void **state) {
     assert_true(n_beyond * 20 < n_accepted || n_missing);
 }
 
-/* ---- anything at all ---- */
+/* ---- anything at all: J-06, N4 ---- */
 
 static void test_cuts_of_anything(void **state) {
     (void)state;

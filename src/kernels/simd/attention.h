@@ -12,7 +12,7 @@
 
 typedef enum value_type { VALUE_F32, VALUE_F16, VALUE_Q8 } value_type;
 
-#define PV_SCALES 2048   /* scales expanded at once */
+#define PV_SCALES 2048   /* scales expanded at once: those of a row at least, which has 65536 values at most */
 #define PV_POSITIONS 128 /* positions expanded at once */
 #define PV_WIDE 2        /* vectors of dimensions expanded at once */
 

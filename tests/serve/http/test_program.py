@@ -1,4 +1,4 @@
-"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, I7, H-09, H-11, R-04, and what a service manager and an operator see."""
+"""suan serve itself, with the model that ships with it: rows L-01, A1, A10, O1, O3, O6 to O11, I7, H-02, H-09, H-11, R-04, and what a service manager and an operator see."""
 import contextlib
 import hashlib
 import json
@@ -220,7 +220,7 @@ def reload_keys():
 
 
 def reload_certificate():
-    """SIGHUP: connections that begin afterwards get the new certificate, open ones go on; files that do not belong together change nothing"""
+    """N5, SIGHUP: TLS, and no HTTP/2 in it; connections that begin afterwards get the new certificate, open ones go on; files that do not belong together change nothing"""
     import ssl
     with tempfile.TemporaryDirectory() as d:
         cert, key = os.path.join(d, "cert.pem"), os.path.join(d, "key.pem")
@@ -234,6 +234,7 @@ def reload_certificate():
             return "there is no openssl"
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["h2", "http/1.1"])
 
         def connect(p):
             return context.wrap_socket(p.connect())
@@ -253,7 +254,7 @@ def reload_certificate():
         with Program("--tls-cert", cert, "--tls-key", key, wait=False) as p:
             assert wait_until(lambda: name(p) == "first", 30), p.text()
             with connect(p) as old:
-                assert wait_until(lambda: ready(old), 30)
+                assert old.selected_alpn_protocol() != "h2" and wait_until(lambda: ready(old), 30)
                 make("second")
                 p.child.send_signal(signal.SIGHUP)
                 assert wait_until(lambda: name(p) == "second") and ready(old)
@@ -452,6 +453,27 @@ def o08_stop():
             s.close()
 
 
+def h02_unload():
+    """H-02: the model goes while 64 requests are read, tokenised, wait and are answered: what came is well-formed, and the program ends well"""
+    words = "a b c d e f " * 40
+    bodies = (("/v1/chat/completions", dict(CHAT, stream=True)), ("/v1/messages/count_tokens", {"model": "seed", "messages": [{"role": "user", "content": words}]}),
+              ("/v1/embeddings", {"model": "seed", "input": [words] * 8}), ("/api/generate", {"model": "seed", "prompt": words}),
+              ("/v1/messages", {"model": "seed", "max_tokens": 100, "messages": [{"role": "user", "content": words}]}),
+              ("/v1/completions", {"model": "seed", "prompt": [words, words], "max_tokens": 50, "echo": True, "logprobs": 2}),
+              ("/v1beta/models/seed:countTokens", {"contents": [{"parts": [{"text": words}]}]}), ("/api/embed", {"model": "seed", "input": words}))
+    for seconds in (0, 0.03, 0.2, 1):
+        with Program("--stop-timeout", "0", "--parallel", "8") as p:
+            sockets = [p.connect() for _ in range(64)]
+            for i, s in enumerate(sockets):
+                s.sendall(request("POST", *bodies[i % len(bodies)]))
+            time.sleep(seconds)
+            assert p.stop() == 0, p.text()
+            for s in sockets:
+                data, _ = read_all(s, 5)
+                assert not data or parse(data)[0].status in (200, 429, 503), data[:300]
+                s.close()
+
+
 def o09_loading():
     """O9, systemd: sockets of the service manager; while the model loads /health is 200, the rest 503; READY and STOPPING are told"""
     with tempfile.TemporaryDirectory() as d:
@@ -574,4 +596,4 @@ def killed():
             s.close()
 
 
-main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, o09_loading, h09_errors, r04_limits, h11_addresses, ledger_waits, killed])
+main([answers, o03_leave, a01_bind, l01_secrets, reload_keys, reload_certificate, refusals, o10_watchdog, o11_broken, o08_stop, h02_unload, o09_loading, h09_errors, r04_limits, h11_addresses, ledger_waits, killed])

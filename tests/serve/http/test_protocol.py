@@ -300,6 +300,18 @@ def pipelined():
         assert [r.status for r in parse(got)] == [200] * 20
 
 
+def n05_versions():
+    """N5: HTTP/1.1 and 1.0 are what there is: the beginning of HTTP/2 is refused, an upgrade to it not taken up"""
+    with Server() as server:
+        refuse(server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), (0, 400, 505))
+        for version in (b"HTTP/2.0", b"HTTP/3", b"HTTP/9.9"):
+            refuse(server, b"GET /test/counts " + version + b"\r\nHost: 127.0.0.1\r\n\r\n", (400, 505))
+        with server.connect() as s:
+            s.sendall(GOOD.replace(b"\r\n", b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", 1))
+            reply = parse(read_all(s, 20, complete)[0])[0]
+            assert reply.status == 200 and reply.header("Upgrade") is None, reply.headers
+
+
 def h09_noise():
     """H-09, N1: 3,000 requests of noise: no crash, no address of memory, no path of this machine in any reply"""
     rng = random.Random(9)
@@ -336,4 +348,4 @@ def h09_noise():
         assert server.ask("GET", "/test/counts")[0].status == 200
 
 
-main([plain, forgotten, h03_bodies, expect, h04_smuggling, h04_lines, h04_lines_start, h05_headers, m05_json, lines, n01_cut, n01_split, pipelined, h09_noise])
+main([plain, forgotten, h03_bodies, expect, h04_smuggling, h04_lines, h04_lines_start, h05_headers, m05_json, lines, n01_cut, n01_split, pipelined, n05_versions, h09_noise])

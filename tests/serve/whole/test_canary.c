@@ -1,5 +1,5 @@
 /* test_canary.c: nobody gets a word of anybody else: many requests of 50 keys against a running server, each with its owner's secret in the prompt, each answer equal to its lone
- * run to the last bit of every log-probability (security checklist I1, I3, I6).
+ * run to the last bit of every log-probability (security checklist I1, I3, I6; flaws I-01, I-02, I-03, I-06).
  *
  *     test_canary            1,000 requests; SUAN_CANARY_REQUESTS says how many
  *
