@@ -46,6 +46,7 @@ void image_free(image *im) {
 }
 
 void image_write_bytes(const char *path, const void *data, size_t n) {
+    unlink(path); /* a new file: some file systems write to the disk at once what is put over an old one */
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, n, f), n);
