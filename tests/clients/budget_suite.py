@@ -91,7 +91,7 @@ def tools_budget_of_responses(o):
 
 @case
 def tools_budget_of_anthropic(o):
-    body = {"model": o.tools_model, "max_tokens": 60, "thinking": {"type": "enabled", "budget_tokens": 11}, "messages": [{"role": "user", "content": "Why?"}]}
+    body = {"model": o.tools_model, "max_tokens": 60, "temperature": 0, "thinking": {"type": "enabled", "budget_tokens": 11}, "messages": [{"role": "user", "content": "Why?"}]}
     status, headers, data = raw(o.tools_url, "POST", "/v1/messages", body, {"anthropic-version": "2023-06-01"})
     m = json.loads(data)
     assert status == 200 and "x-suan-advisory" not in headers, (headers, data)
