@@ -92,9 +92,10 @@ static json_t *with_text_arguments(const json_t *calls) {
         json_t *function = json_object_get(call, "function");
         json_t *arguments = json_object_get(function, "arguments");
         if (!arguments || json_is_string(arguments)) continue;
-        char *text = json_dumps(arguments, JSON_COMPACT | JSON_ENCODE_ANY);
-        if (!text || json_object_set_new(function, "arguments", json_string(text)) != 0) json_decref(copy), copy = NULL;
-        free(text);
+        size_t n = 0;
+        char *text = suan__json_text(arguments, &n);
+        if (!text || json_object_set_new(function, "arguments", json_stringn(text, n)) != 0) json_decref(copy), copy = NULL;
+        suan_free(text);
         if (!copy) return NULL;
     }
     return copy;

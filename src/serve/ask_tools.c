@@ -47,9 +47,10 @@ bool suan__ask_describes_tools(const suan__ask_state *a) {
 }
 
 static bool append_json(suan__buf *text, const json_t *value) {
-    char *line = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    bool is_good = line && suan__buf_append(text, line, strlen(line));
-    free(line);
+    size_t n = 0;
+    char *line = suan__json_text(value, &n);
+    bool is_good = line && suan__buf_append(text, line, n);
+    suan_free(line);
     return is_good;
 }
 

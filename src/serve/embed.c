@@ -29,7 +29,7 @@ static void on_event(void *ctx, suan__exchange *x, const suan__ask_event *event)
     if (event->kind == SUAN__ASK_EMBEDDING) {
         json_decref(item->values);
         item->values = json_array();
-        for (uint32_t i = 0; i < event->n_values; i++) json_array_append_new(item->values, json_real((double)event->values[i]));
+        for (uint32_t i = 0; i < event->n_values; i++) json_array_append_new(item->values, json_real(suan__short_decimal(event->values[i])));
     }
     if (!suan__ask_list_event(x, &e->list, event)) return;
     if (e->list.problem.kind != SUAN__PROBLEM_NONE)

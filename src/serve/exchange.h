@@ -144,7 +144,9 @@ void *suan__exchange_kept(const suan__exchange *x, void (*fn)(void *p));
 suan__exchange *suan__exchange_ref(suan__exchange *x);
 void suan__exchange_free(suan__exchange *x); /* gives a reference back */
 
-/* JSON as suan__reply_json writes it; suan_free(). NULL: out of memory. */
+/* A float as the number with the fewest decimal digits that is read back as it. */
+double suan__short_decimal(float f);
+/* JSON as suan__reply_json writes it, numbers with as few digits as are read back as they are; suan_free(). NULL: out of memory. */
 char *suan__json_text(const json_t *json, size_t *n);
 
 #endif

@@ -248,7 +248,7 @@ static json_t *model_json(const suan__exchange *x) {
     return json_pack("{s:s+, s:s, s:s, s:s, s:I, s:I, s:o, s:f, s:f, s:i, s:b}", "name", "models/", s->config.model_name, "displayName",
                      s->config.model_name, "version", "1", "description", s->info.architecture ? s->info.architecture : "",
                      "inputTokenLimit", (json_int_t)stats.n_ctx, "outputTokenLimit", (json_int_t)stats.n_ctx, "supportedGenerationMethods",
-                     methods, "temperature", (double)s->config.sampling.temperature, "topP", (double)s->config.sampling.top_p, "topK",
+                     methods, "temperature", suan__short_decimal(s->config.sampling.temperature), "topP", suan__short_decimal(s->config.sampling.top_p), "topK",
                      (int)s->config.sampling.top_k, "thinking", suan__ask_has_thinking(s));
 }
 

@@ -62,7 +62,7 @@ static json_t *logprob_json(const suan__exchange *x, int32_t id, float logprob) 
     size_t n = 0;
     const char *bytes = suan__ask_token_bytes(x, id, &n);
     return json_pack("{s:o, s:i, s:f}", "token", suan__text_json(bytes, n), "tokenId", (int)id, "logProbability",
-                     isfinite(logprob) ? (double)logprob : -1e9);
+                     isfinite(logprob) ? suan__short_decimal(logprob) : -1e9);
 }
 
 static json_t *logprobs_new(void) {

@@ -1,4 +1,4 @@
-/* json.c: JSON of requests, read with bounds, and of replies, written so that every client's line reader copes. */
+/* json.c: JSON of requests, read with bounds. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,43 +62,4 @@ json_t *suan__exchange_json(suan__exchange *x, suan__problem *problem) {
         return NULL;
     }
     return x->json = json;
-}
-
-/* How many bytes of s, at its beginning, are a character at which some readers cut a line; *escape says how it is written instead. */
-static size_t line_end(const char *s, size_t n, const char **escape) {
-    const unsigned char *u = (const unsigned char *)s;
-    if (n >= 2 && u[0] == 0xC2 && u[1] == 0x85) {
-        *escape = "\\u0085";
-        return 2;
-    }
-    if (n >= 3 && u[0] == 0xE2 && u[1] == 0x80 && (u[2] == 0xA8 || u[2] == 0xA9)) {
-        *escape = u[2] == 0xA8 ? "\\u2028" : "\\u2029";
-        return 3;
-    }
-    return 0;
-}
-
-/* In JSON text all characters outside ASCII are in strings, so an escape is right wherever one is found. */
-char *suan__json_text(const json_t *json, size_t *n) {
-    *n = 0;
-    char *raw = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-    suan__buf b = {0};
-    const char *from = raw, *escape = NULL;
-    if (!raw) return NULL;
-    for (const char *s = raw; *s; s++) {
-        size_t n_cut = (unsigned char)*s >= 0xC2 ? line_end(s, strnlen(s, 3), &escape) : 0;
-        if (n_cut == 0) continue;
-        suan__buf_append(&b, from, (size_t)(s - from));
-        suan__buf_append(&b, escape, strlen(escape));
-        from = s + n_cut;
-        s = from - 1;
-    }
-    suan__buf_append(&b, from, strlen(from));
-    free(raw);
-    if (b.failed) {
-        suan__buf_fini(&b);
-        return NULL;
-    }
-    *n = b.n;
-    return b.data;
 }

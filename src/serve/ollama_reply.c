@@ -34,7 +34,7 @@ static const char *done_reason(const suan__gathered *choice) {
 static json_t *one_logprob(const char *text, size_t n, float logprob) {
     json_t *bytes = json_array();
     for (size_t i = 0; i < n; i++) json_array_append_new(bytes, json_integer((unsigned char)text[i]));
-    return json_pack("{s:o, s:f, s:o}", "token", suan__text_json(text, n), "logprob", isfinite(logprob) ? (double)logprob : -1e9, "bytes",
+    return json_pack("{s:o, s:f, s:o}", "token", suan__text_json(text, n), "logprob", isfinite(logprob) ? suan__short_decimal(logprob) : -1e9, "bytes",
                      bytes);
 }
 

@@ -71,7 +71,7 @@ static int64_t n_characters(const char *s, size_t n) {
 }
 
 static json_t *value_json(float logprob) {
-    return isnan(logprob) ? json_null() : json_real(isfinite(logprob) ? (double)logprob : -9999.0);
+    return isnan(logprob) ? json_null() : json_real(isfinite(logprob) ? suan__short_decimal(logprob) : -9999.0);
 }
 
 static json_t *top_json(const suan__exchange *x, const suan__token *token) {

@@ -47,7 +47,7 @@ static json_t *base64_json(const float *values, size_t n_values) {
 
 static json_t *list_json(const float *values, size_t n_values) {
     json_t *list = json_array();
-    for (size_t i = 0; i < n_values; i++) json_array_append_new(list, json_real((double)values[i]));
+    for (size_t i = 0; i < n_values; i++) json_array_append_new(list, json_real(suan__short_decimal(values[i])));
     return list;
 }
 

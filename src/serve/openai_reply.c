@@ -40,7 +40,7 @@ static json_t *bytes_json(const char *s, size_t n) {
 
 /* JSON knows no minus infinity, which a token that cannot be drawn has. */
 static json_t *logprob_json(float logprob) {
-    return json_real(isfinite(logprob) ? (double)logprob : -9999.0);
+    return json_real(isfinite(logprob) ? suan__short_decimal(logprob) : -9999.0);
 }
 
 static json_t *one_token(const char *text, size_t n, float logprob) {

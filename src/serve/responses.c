@@ -36,8 +36,8 @@ static bool make_echo(suan__response *r, const suan__exchange *x, const suan__as
     echo(r, "metadata", json_object());
     echo(r, "parallel_tool_calls", json_true());
     echo(r, "reasoning", json_pack("{s:n, s:n}", "effort", "summary"));
-    echo(r, "temperature", json_real((double)ask->params.sampling.temperature));
-    echo(r, "top_p", json_real((double)ask->params.sampling.top_p));
+    echo(r, "temperature", json_real(suan__short_decimal(ask->params.sampling.temperature)));
+    echo(r, "top_p", json_real(suan__short_decimal(ask->params.sampling.top_p)));
     echo(r, "text", json_pack("{s:{s:s}}", "format", "type", "text"));
     echo(r, "tool_choice", json_string("auto"));
     echo(r, "tools", json_array());

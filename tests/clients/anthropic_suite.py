@@ -265,10 +265,10 @@ def tools_refused(o):
 @case
 def tools_model_thinks(o):
     c = client(o, o.tools_url)
-    m = c.messages.create(model=o.tools_model, max_tokens=1200, thinking={"type": "enabled", "budget_tokens": 1024}, messages=[{"role": "user", "content": "Why?"}])
+    m = c.messages.create(model=o.tools_model, max_tokens=1200, thinking={"type": "enabled", "budget_tokens": 1024}, messages=[{"role": "user", "content": "Why?"}], **greedy())
     assert m.content[0].type == "thinking" and m.content[0].thinking and m.content[0].signature
     with c.messages.stream(model=o.tools_model, max_tokens=1200, thinking={"type": "enabled", "budget_tokens": 1024},
-                           messages=[{"role": "user", "content": "Why?"}]) as s:
+                           messages=[{"role": "user", "content": "Why?"}], **greedy()) as s:
         kinds = {e.type for e in s}
         final = s.get_final_message()
     assert "thinking" in kinds and final.content[0].signature

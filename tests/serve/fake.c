@@ -78,17 +78,14 @@ void suan__stream_write(suan__exchange *x, const void *text, size_t n) {
     assert_true(x->is_stream && !x->has_ended);
     suan__buf_append(&x->out, text, n);
 }
-char *suan__json_text(const json_t *json, size_t *n) {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-    *n = text ? strlen(text) : 0;
-    return text;
-}
 void suan__stream_line(suan__exchange *x, json_t *data) {
     assert_non_null(data);
-    char *text = json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY);
-    suan__stream_write(x, text, strlen(text));
+    size_t n = 0;
+    char *text = suan__json_text(data, &n);
+    assert_non_null(text);
+    suan__stream_write(x, text, n);
     suan__stream_write(x, "\n", 1);
-    free(text);
+    suan_free(text);
     json_decref(data);
 }
 void suan__stream_event(suan__exchange *x, const char *event, json_t *data) {

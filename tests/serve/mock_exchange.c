@@ -273,14 +273,6 @@ void suan__exchange_watch(suan__exchange *x, void (*gone)(void *ctx), void (*slo
     pthread_mutex_unlock(&x->lock);
 }
 
-char *suan__json_text(const json_t *json, size_t *n) {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-    char *copy = text ? suan__strndup(text, strlen(text)) : NULL;
-    if (copy) *n = strlen(copy);
-    free(text);
-    return copy;
-}
-
 bool suan__server_is_model(const suan__server *s, const char *name) {
     return strcmp(name, s->config.model_name) == 0;
 }
