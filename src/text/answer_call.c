@@ -83,6 +83,7 @@ suan_answer_syntax suan_answer_syntax_of(const char *source, size_t n) {
         suan_answer_syntax syntax;
     } signs[] = {
         {DSML, SUAN_ANSWER_DSML},
+        {"<seed:tool_call>", SUAN_ANSWER_PLAIN}, /* Seed-OSS: not known, though it has functions as Qwen3-Coder does */
         {"<|tool_call_argument_begin|>", SUAN_ANSWER_KIMI},
         {"tool" LOW "call" LOW "begin", SUAN_ANSWER_DEEPSEEK_V3},
         {"<arg_key>", SUAN_ANSWER_GLM},
